@@ -1,0 +1,246 @@
+"""Integer codes with the field's names. What a code means is said here and nowhere else.
+
+Side, OrdType, TimeInForce, OrdStatus and ExecType follow FIX 4.4 in meaning. Characters of ITCH and OUCH are kept as their
+ASCII value. Each group is an IntEnum: numba reads its members as constants, Python prints their names.
+"""
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Which side of the book an order stands on."""
+
+    BUY = 0
+    SELL = 1
+
+
+class TimeInForce(IntEnum):
+    """How long an order lives (FIX tag 59)."""
+
+    DAY = 0
+    IOC = 3
+
+
+class OrderFlag(IntEnum):
+    """What else an order asks for."""
+
+    POST_ONLY = 1
+
+
+class OrdStatus(IntEnum):
+    """State of an own order (FIX tag 39, in words). UNKNOWN: sent, and its fate not yet told by the venue."""
+
+    NONE = 0
+    PENDING_NEW = 1
+    NEW = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    PENDING_CANCEL = 5
+    CANCELED = 6
+    PENDING_REPLACE = 7
+    REPLACED = 8
+    REJECTED = 9
+    EXPIRED = 10
+    UNKNOWN = 11
+    DENIED = 12
+
+
+class EventKind(IntEnum):
+    """Why a strategy is called."""
+
+    START = 1
+    BOOK = 2
+    TRADE = 3
+    ORDER = 4
+    STATUS = 5
+    TIMER = 6
+    PARAMS = 7
+    STOP = 8
+
+
+class IntentKind(IntEnum):
+    """What a strategy asks for."""
+
+    NEW = 1
+    REPLACE = 2
+    CANCEL = 3
+    CANCEL_ALL = 4
+
+
+class BookState(IntEnum):
+    """Why a book may not be traded on. LIVE when none is set."""
+
+    STALE = 1  # its channel is silent on both lines, heartbeats too
+    GAP = 2  # messages are missing
+    RECOVERING = 4  # being rebuilt
+    CROSSED = 8  # best bid at or above best ask in continuous trading
+    HALTED = 16  # the venue halted it, or never published its trading state
+    AUCTION = 32  # quotation only, or a cross is under way
+    CLOSED = 64  # before the open, after the close, end of session
+    ABSENT = 128  # this venue does not list the symbol
+
+
+class Phase(IntEnum):
+    """Trading phase of a venue, from ITCH system events (section 1.1)."""
+
+    UNKNOWN = 0
+    START_OF_MESSAGES = 1
+    START_OF_SYSTEM_HOURS = 2
+    START_OF_MARKET_HOURS = 3
+    END_OF_MARKET_HOURS = 4
+    END_OF_SYSTEM_HOURS = 5
+    END_OF_MESSAGES = 6
+
+
+class Change(IntEnum):
+    """What a feed message did to a symbol."""
+
+    BOOK = 1
+    TRADE = 2
+    STATUS = 4
+
+
+class Denial(IntEnum):
+    """Why risk refused an intent. PASS is the only yes."""
+
+    PASS = 0
+    HALT_NODE = 1
+    HALT_VENUE = 2
+    HALT_SYMBOL = 3
+    HALT_STRATEGY = 4
+    NOT_ARMED = 5
+    VENUE_DOWN = 6
+    BOOK_NOT_LIVE = 7
+    UNKNOWN_INSTRUMENT = 8
+    BAD_QUANTITY = 9
+    BAD_PRICE = 10
+    BAD_FIELD = 11
+    LOT = 12
+    TICK = 13
+    MAX_ORDER_QTY = 14
+    MAX_ORDER_VALUE = 15
+    PRICE_COLLAR = 16
+    NO_REFERENCE = 17
+    MAX_POSITION = 18
+    MAX_ORDER_RATE = 19
+    MAX_OPEN_ORDERS = 20
+    JOURNAL_FULL = 21
+    SEND_PENDING = 22
+    UNKNOWN_ORDER = 23
+    ORDER_NOT_OPEN = 24
+    SELF_MATCH = 25
+    OVERFLOW = 26
+
+
+class Limit(IntEnum):
+    """Column of a limit in LIMITS."""
+
+    MAX_ORDER_QTY = 0
+    MAX_ORDER_VALUE = 1  # price unit x shares
+    PRICE_COLLAR = 2  # parts per million of the reference
+    MAX_POSITION = 3
+    MAX_ORDER_RATE = 4  # a second
+    MAX_OPEN_ORDERS = 5
+
+
+class Stage(IntEnum):
+    """Row of a latency histogram."""
+
+    DECODE = 0
+    BOOK = 1
+    FEATURES = 2
+    MODEL = 3
+    STRATEGY = 4
+    RISK = 5
+    ENCODE = 6
+    SEND = 7
+    TICK_TO_TRADE = 8
+    ACK = 9
+    FILL = 10
+
+
+class Counter(IntEnum):
+    """Index into the lane's counters."""
+
+    DATAGRAMS = 0
+    MESSAGES = 1
+    HEARTBEATS = 2
+    BOOK_EVENTS = 3
+    MODEL_RUNS = 4
+    STRATEGY_CALLS = 5
+    INTENTS = 6
+    RISK_CHECKS = 7
+    DENIALS = 8
+    ORDERS = 9
+    CANCELS = 10
+    REPLACES = 11
+    ACCEPTED = 12
+    REJECTED = 13
+    FILLS = 14
+    BUYS = 15
+    SELLS = 16
+    JOURNAL_RECORDS = 17
+    GAPS = 18
+    GAP_MESSAGES = 19
+    REREQUESTS = 20
+    DUPLICATES = 21
+    DROP_TRUNCATED = 22  # datagram shorter than its header or its blocks
+    DROP_OVERSIZED = 23  # datagram larger than the buffer
+    DROP_UNKNOWN = 24  # message type or length not in the specification
+    DROP_SESSION = 25  # another session's datagram
+    DROP_SOUP = 26  # SoupBinTCP frame that breaks the protocol: the connection is closed
+    DROP_OUCH = 27  # OUCH message that cannot be read
+    UNKNOWN_ORDER = 28  # feed message about an order that we do not hold
+    UNKNOWN_REF = 29  # venue message about an own order that we do not hold
+    IMPOSSIBLE = 30  # transition that the state machine does not allow
+    BOOK_FULL = 31
+    STRATEGY_FAULTS = 32
+    STRATEGY_OVER_BUDGET = 33
+    PARTIAL_SENDS = 34
+    DISCONNECTS = 35
+    LOGINS = 36
+    NOTES = 37
+    NOTES_LOST = 38
+    MODEL_FAULTS = 39
+    TURNS = 40
+    DROP_GARBAGE = 41  # datagram that is not MoldUDP64
+
+
+class JournalKind(IntEnum):
+    """What a journal record tells."""
+
+    START = 1  # a lane took the journal up
+    FEED = 2  # a datagram was applied
+    TICK = 3  # a symbol changed: best prices, features' hash, scores
+    INTENT = 4  # a strategy asked
+    DENIED = 5  # risk said no
+    SENT = 6  # bytes for the venue
+    RECEIVED = 7  # a sequenced message of the venue, as it came
+    HALT = 8
+    RESUME = 9
+    FAULT = 10
+    COMMAND = 11
+    STOP = 12
+
+
+class Reason(IntEnum):
+    """Why the hot loop returned to Python."""
+
+    STOP = 1
+    COMMAND = 2
+    CONNECT = 3  # a venue's order session is down and its back-off is over
+    STRATEGY_FAULT = 4
+    HOUSEKEEPING = 5  # once a second
+    LOGIN_REJECTED = 6
+    DISCONNECTED = 7
+
+
+class Session(IntEnum):
+    """State of an order session (SoupBinTCP 3.00)."""
+
+    DOWN = 0
+    CONNECTING = 1
+    LOGIN_SENT = 2
+    REPLAYING = 3  # logged in; an account query is out and its answer ends the replay
+    UP = 4
+    REFUSED = 5  # login rejected: a person must act

@@ -1,0 +1,408 @@
+"""The dtype of every record: what lies where. Read this file first.
+
+Prices are int64 in the venue's unit (ITCH: 1e-4 of the currency) and end in `px`; in ticks they end in `tick`. Quantities are int64
+shares (`qty`) or, towards strategies, lots. Times are int64 nanoseconds (`_ns`). Indexes: `venue`, `inst` (a symbol at a venue),
+`product` (a symbol over all venues), `strat` (a strategy slot). All records are aligned; bounds are the constants here.
+"""
+
+import numpy as np
+
+MAX_VENUES = 8
+MAX_STRATEGIES = 8
+MAX_PARAMS = 32
+MAX_INTENTS = 16  # a call of a strategy may write this many
+VIEW_DEPTH = 10
+VIEW_ORDERS = 32  # own live orders a strategy sees, a product
+STATE_BYTES = 4096  # a strategy's memory, a product
+FEATURES = 32
+SCORES = 3  # down, flat, up
+LIMITS_N = 8
+ORDER_SLOTS = 4096  # own orders remembered, a lane; the oldest finished one makes room
+DENIAL_SLOTS = 1024
+REF_SLOTS = 65536  # UserRefNums remembered, a venue
+JOURNAL_SLOTS = 1 << 16
+COMMAND_SLOTS = 64
+NOTE_SLOTS = 1024
+STAGES = 11
+COUNTERS = 64
+SOUP_BUFFER = 1 << 16
+TX_BUFFER = 1 << 12
+RX_DATAGRAM = 9216  # largest datagram taken: a jumbo frame
+RX_BATCH = 32
+LOCATES = 65536
+NO_LIMIT = 2**62
+
+
+def _record(*fields: tuple[object, ...]) -> np.dtype:
+    """Give an aligned structured dtype."""
+    return np.dtype(list(fields), align=True)
+
+
+# One decoded ITCH 5.0 message, every type (TotalView-ITCH 5.0, section 1). Fields that a type lacks are 0.
+MESSAGE = _record(
+    ("kind", "i4"),  # ASCII of the type
+    ("locate", "i4"),
+    ("tracking", "i4"),
+    ("side", "i4"),  # Side, from the Buy/Sell Indicator
+    ("ts_ns", "i8"),  # since midnight, venue's time
+    ("ref", "i8"),  # order reference number (U: original)
+    ("new_ref", "i8"),  # U
+    ("qty", "i8"),  # shares
+    ("px", "i8"),  # 1e-4 USD; C: execution price; L/V: 1e-8 for V level 1
+    ("match", "i8"),
+    ("stock", "i8"),  # 8 ASCII bytes, big-endian, space padded
+    ("code", "i4"),  # S: event code; H: trading state; C: printable; Y: action; Q/I: cross type; N: interest; h: action; W: level
+    ("code2", "i4"),  # H, h: reserved / market code; I: imbalance direction
+    ("px2", "i8"),  # V: level 2; I: near price; J: upper collar
+    ("px3", "i8"),  # V: level 3; I: current reference price; J: lower collar
+    ("qty2", "i8"),  # I: imbalance shares
+    ("text", "i8"),  # F: attribution, H: reason (4 ASCII bytes, big-endian); L: MPID
+    ("lot", "i4"),  # R: round lot size; K: release time; J: extension
+    ("attrs", "u1", (20,)),  # R: from market category to inverse indicator, as published; L, I: their flags
+)
+
+# A symbol at a venue. Levels are in arrays beside it: px, qty, cnt int64[inst, Side, level], ascending towards the best:
+# the best is at index n - 1, so what changes most moves least.
+INSTRUMENT = _record(
+    ("version", "i8"),  # sequence lock: odd while being changed
+    ("seq_num", "i8"),  # last feed message applied that touched it
+    ("ts_ns", "i8"),  # its venue time stamp
+    ("rx_ns", "i8"),  # receive time of its datagram
+    ("n", "i4", (2,)),  # levels, a side
+    ("state", "i4"),  # BookState bits of the symbol itself (the venue's channel bits are in VENUE)
+    ("trading", "i4"),  # ITCH trading state: H P Q T, 0 never published
+    ("venue", "i4"),
+    ("product", "i4"),
+    ("locate", "i4"),
+    ("touched", "i4"),  # Change bits gathered during a datagram
+    ("stock", "i8"),
+    ("tick", "i8"),  # px
+    ("lot", "i8"),
+    ("unit", "i8"),  # px a currency unit, 10_000 for ITCH
+    ("last_px", "i8"),
+    ("last_qty", "i8"),
+    ("last_side", "i4"),  # Side of the aggressor
+    ("last_pad", "i4"),
+    ("volume", "i8"),
+    ("reference", "i8"),  # px the collar is measured from; 0: none
+    ("multiplier", "i8"),
+)
+
+# An order of the feed, in the open-addressing table of a lane. `key` is (ref << 3 | venue) + 1; 0 is empty.
+ORDER_REF = _record(("key", "i8"), ("px", "i8"), ("qty", "i4"), ("inst", "i4"), ("side", "i4"), ("pad", "i4"))
+
+# What the last applied message did, for features, queue position and TRADE events. Length 1.
+CHANGED = _record(
+    ("what", "i4"),  # Change bits
+    ("side", "i4"),  # of the resting order
+    ("px", "i8"),
+    ("qty", "i8"),  # taken from (negative) or added to (positive) the level
+    ("ref", "i8"),
+    ("trade_px", "i8"),
+    ("trade_qty", "i8"),
+    ("trade_side", "i4"),  # aggressor
+    ("pad", "i4"),
+)
+
+# A symbol over all venues.
+PRODUCT = _record(
+    ("n_inst", "i4"),
+    ("pad", "i4"),
+    ("inst", "i4", (MAX_VENUES,)),  # by venue; -1: not listed there
+    ("stock", "i8"),
+    ("tick", "i8"),  # px: greatest common divisor over the venues
+    ("lot", "i8"),
+    # Running state of the features (core/features.py).
+    ("last_mid", "f8"),
+    ("ewma", "f8", (24,)),
+    ("last_ns", "i8"),
+    ("last_side_qty", "i8", (2,)),
+    ("last_side_px", "i8", (2,)),
+    ("feature_ns", "i8"),
+    ("score_ns", "i8"),
+    ("row", "f4", (FEATURES,)),
+    ("score", "f4", (SCORES,)),
+    ("model", "i4"),  # slot; -1: none
+)
+
+# An exchange as the lane sees it. File descriptors are the lane's own.
+VENUE = _record(
+    ("fd_a", "i4"),
+    ("fd_b", "i4"),
+    ("fd_request", "i4"),
+    ("fd_order", "i4"),
+    # feed: MoldUDP64
+    ("session", "u1", (10,)),
+    ("have_session", "i4"),
+    ("next_seq", "i8"),  # next expected
+    ("high_seq", "i8"),  # first sequence number not yet known to exist
+    ("asked_seq", "i8"),
+    ("asked_ns", "i8"),
+    ("feed_ns", "i8"),  # last datagram on either line, heartbeats too
+    ("line_ns", "i8", (2,)),
+    ("received", "i8", (2,)),
+    ("state", "i4"),  # BookState bits of the channel
+    ("phase", "i4"),
+    ("ended", "i4"),
+    # orders: SoupBinTCP and OUCH
+    ("order_session", "u1", (10,)),
+    ("have_order_session", "i4"),
+    ("session_state", "i4"),  # Session
+    ("reject_code", "i4"),
+    ("next_ref", "i8"),  # next UserRefNum: only rises
+    ("order_seq", "i8"),  # next expected sequenced message
+    ("venue_next_ref", "i8"),  # from the account query
+    ("order_rx_ns", "i8"),
+    ("order_tx_ns", "i8"),
+    ("connect_at_ns", "i8"),
+    ("failures", "i8"),
+    ("rx_len", "i8"),
+    ("tx_len", "i8"),
+    ("tx_at", "i8"),
+    ("maker_mils", "i8"),  # 1e-4 USD a share; negative is a rebate
+    ("taker_mils", "i8"),
+    ("rx", "u1", (SOUP_BUFFER,)),
+    ("tx", "u1", (TX_BUFFER,)),
+)
+
+# An own order: one slot a chain of replaces.
+ORDER = _record(
+    ("cl_ord_id", "i8"),
+    ("user_ref", "i8"),  # UserRefNum that the venue knows it by now
+    ("pending_ref", "i8"),  # of a replace under way
+    ("order_ref", "i8"),  # the venue's order reference number, as on the feed
+    ("venue", "i4"),
+    ("inst", "i4"),
+    ("strat", "i4"),
+    ("side", "i4"),
+    ("ord_status", "i4"),
+    ("time_in_force", "i4"),
+    ("flags", "i4"),
+    ("sent", "i4"),  # 0 built, 1 its first byte went out, 2 sent before a crash and not yet answered
+    ("px", "i8"),
+    ("order_qty", "i8"),  # the chain's total
+    ("cum_qty", "i8"),
+    ("leaves_qty", "i8"),
+    ("reserved_qty", "i8"),  # exposure counted against limits: the worst case
+    ("pending_px", "i8"),
+    ("pending_qty", "i8"),
+    ("queue_ahead", "i8"),  # shares before it at its price; -1 unknown
+    ("last_px", "i8"),
+    ("last_qty", "i8"),
+    ("cum_value", "i8"),  # sum of px x qty
+    ("rx_ns", "i8"),  # receive time of the datagram that caused it
+    ("sent_ns", "i8"),
+    ("ack_ns", "i8"),
+    ("last_ns", "i8"),
+    ("reason", "i4"),  # the venue's reject or cancel reason
+    ("denial", "i4"),
+    ("denial_rule", "i4"),
+    ("pad", "i4"),
+    ("denial_limit", "i8"),
+    ("denial_value", "i8"),
+)
+
+# Position of a strategy in an instrument: index strat * n_inst + inst. Exact: cash is the sum of -side x px x qty.
+POSITION = _record(
+    ("position", "i8"),
+    ("cash", "i8"),
+    ("cost", "i8"),  # value of the open position at its average price
+    ("realised", "i8"),
+    ("fees", "i8"),
+    ("bought", "i8"),
+    ("sold", "i8"),
+    ("fills", "i8"),
+    ("open_buy", "i8"),  # reserved by open, pending and unknown orders
+    ("open_sell", "i8"),
+    ("n_open", "i8"),
+    ("pad", "i8"),
+)
+
+# Limits of a strategy in an instrument, same index; `rule` is an index into the rule table (file:line) for each.
+LIMITS = _record(("limit", "i8", (LIMITS_N,)), ("rule", "i4", (LIMITS_N,)))
+
+# A strategy slot.
+STRATEGY = _record(
+    ("address", "i8"),  # of its cfunc; 0: empty
+    ("timer_ns", "i8"),
+    ("next_timer_ns", "i8"),
+    ("budget_ns", "i8"),
+    ("over_budget", "i8"),
+    ("tokens", "i8"),  # nano-tokens of the order rate
+    ("tokens_ns", "i8"),
+    ("product_mask", "i8"),  # bit p: it trades product p (products above 62 are refused)
+    ("state_offset", "i8"),
+    ("seed", "i8"),
+    ("fault", "i8"),
+    ("fresh", "i4"),  # START not yet delivered
+    ("halted", "i4"),
+)
+
+# What a call of a strategy is about. Prices in ticks of the product, quantities in shares.
+EVENT = _record(
+    ("kind", "i4"),  # EventKind
+    ("venue", "i4"),
+    ("now_ns", "i8"),  # wall clock, since the epoch
+    ("rx_ns", "i8"),  # receive time of the causing datagram
+    ("order_id", "i8"),
+    ("ord_status", "i4"),
+    ("side", "i4"),
+    ("last_px", "i8"),
+    ("last_qty", "i8"),
+    ("leaves_qty", "i8"),
+    ("reason", "i4"),  # Denial for DENIED, else the venue's reason character
+    ("pad", "i4"),
+)
+
+# One venue in a view; levels best first.
+VENUE_VIEW = _record(
+    ("state", "i4"),  # BookState bits, 0 is LIVE
+    ("phase", "i4"),
+    ("n_bid", "i4"),
+    ("n_ask", "i4"),
+    ("bid_px", "i8", (VIEW_DEPTH,)),
+    ("bid_qty", "i8", (VIEW_DEPTH,)),
+    ("ask_px", "i8", (VIEW_DEPTH,)),
+    ("ask_qty", "i8", (VIEW_DEPTH,)),
+    ("age_ns", "i8"),
+    ("position", "i8"),
+    ("open_buy", "i8"),
+    ("open_sell", "i8"),
+    ("maker_fee", "i8"),  # mils: 1e-4 of the currency a share
+    ("taker_fee", "i8"),
+)
+
+OWN_ORDER = _record(
+    ("order_id", "i8"),
+    ("venue", "i4"),
+    ("side", "i4"),
+    ("px", "i8"),
+    ("leaves_qty", "i8"),
+    ("cum_qty", "i8"),
+    ("queue_ahead", "i8"),
+    ("ord_status", "i4"),
+    ("pad", "i4"),
+)
+
+# All that a strategy may look at: rebuilt before each call, so that writing into it changes nothing.
+VIEW = _record(
+    ("product", "i4"),
+    ("strat", "i4"),
+    ("n_venues", "i4"),
+    ("n_orders", "i4"),
+    ("tick", "i8"),  # px a tick
+    ("lot", "i8"),  # shares a lot
+    ("unit", "i8"),  # px a currency unit
+    ("best_bid", "i8"),  # over LIVE venues; 0: none
+    ("best_ask", "i8"),
+    ("best_bid_qty", "i8"),
+    ("best_ask_qty", "i8"),
+    ("best_bid_venue", "i4"),  # -1: none
+    ("best_ask_venue", "i4"),
+    ("best_bid_age_ns", "i8"),
+    ("best_ask_age_ns", "i8"),
+    ("last_px", "i8"),
+    ("last_qty", "i8"),
+    ("position", "i8"),  # of this strategy in this product, all venues
+    ("open_buy", "i8"),
+    ("open_sell", "i8"),
+    ("avg_px", "f8"),  # ticks
+    ("realised", "f8"),  # currency
+    ("unrealised", "f8"),
+    ("fees", "f8"),
+    ("score_on", "i4"),  # a model scores this product
+    ("pad", "i4"),
+    ("score", "f4", (SCORES,)),  # down, flat, up
+    ("score_age_ns", "i8"),
+    ("feature_age_ns", "i8"),
+    ("features", "f4", (FEATURES,)),
+    ("venues", VENUE_VIEW, (MAX_VENUES,)),
+    ("orders", OWN_ORDER, (VIEW_ORDERS,)),
+    ("seed", "u8"),  # state of noderrd.strategies.uniform
+    ("n_notes", "i4"),
+    ("pad2", "i4"),
+    ("note_code", "i8", (8,)),
+    ("note_value", "i8", (8,)),
+)
+
+# One thing that a strategy asks for.
+INTENT = _record(
+    ("kind", "i4"),  # IntentKind
+    ("venue", "i4"),
+    ("side", "i4"),
+    ("time_in_force", "i4"),
+    ("flags", "i4"),  # OrderFlag
+    ("pad", "i4"),
+    ("px", "i8"),  # ticks of the product
+    ("qty", "i8"),  # shares; REPLACE: the chain's new total
+    ("order_id", "i8"),  # REPLACE, CANCEL
+)
+
+# One line of the journal: 128 bytes. `seq` is set last: a reader takes a slot when it equals the cursor it waits for.
+JOURNAL = _record(
+    ("seq", "i8"),
+    ("ts_ns", "i8"),
+    ("kind", "i4"),  # JournalKind
+    ("venue", "i2"),
+    ("strat", "i2"),
+    ("inst", "i4"),
+    ("size", "i4"),  # of data
+    ("data", "u1", (96,)),
+)
+
+# From the control plane to the lane, single producer, single consumer. The lane answers in place.
+COMMAND = _record(
+    ("seq", "i8"),  # 1, 2, ...: set last by the daemon
+    ("done", "i8"),  # set to seq by the lane
+    ("verb", "i4"),
+    ("scope", "i4"),
+    ("index", "i4"),
+    ("status", "i4"),  # 0 ok
+    ("acted", "i8"),
+    ("failed", "i8"),
+)
+
+NOTE = _record(("ts_ns", "i8"), ("strat", "i4"), ("product", "i4"), ("code", "i8"), ("value", "i8"))
+
+# Words between the planes. Each block begins on its own cache line: `pad*` fill up to 64 bytes.
+CONTROL = _record(
+    # written at start
+    ("magic", "i8"),
+    ("epoch", "i8"),  # how often a lane took this state up
+    ("pid", "i8"),
+    ("n_venues", "i8"),
+    ("n_insts", "i8"),
+    ("n_products", "i8"),
+    ("n_strategies", "i8"),
+    ("levels", "i8"),
+    # written by the lane
+    ("ready", "i8"),
+    ("heartbeat_ns", "i8"),
+    ("command_tail", "i8"),  # commands done
+    ("journal_head", "i8"),  # records published
+    ("note_head", "i8"),
+    ("next_id", "i8"),
+    ("denial_head", "i8"),
+    ("slot_hint", "i8"),
+    # written by the control plane
+    ("command_head", "i8"),  # commands published
+    ("journal_tail", "i8"),  # records read: the lane may overwrite below it
+    ("halt_node", "i8"),
+    ("halt_venue", "i8", (MAX_VENUES,)),
+    ("halt_strategy", "i8", (MAX_STRATEGIES,)),
+    ("pad_control", "i8", (5,)),
+    # the clock: realtime = base_ns + (tsc - base_tsc) * mult >> 32, kept by the lane
+    ("base_ns", "i8"),
+    ("base_tsc", "i8"),
+    ("mult", "i8"),
+    ("idle", "i8"),  # 0 spin, 1 yield, 2 sleep
+    # undo log of the message being applied (core/order_state.py): armed while `undo_phase` is 1
+    ("undo_phase", "i8"),
+    ("undo_slot", "i8"),
+    ("undo_position", "i8"),
+    ("undo_venue", "i8"),
+    ("undo_seq", "i8"),
+    ("undo_order", ORDER),
+    ("undo_record", POSITION),
+    ("counters", "i8", (COUNTERS,)),
+)

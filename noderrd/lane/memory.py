@@ -1,0 +1,126 @@
+"""The shared-memory file of a lane: named numpy arrays at fixed offsets, written by the lane and read by the daemon.
+
+The file lies in /dev/shm and is never truncated or unlinked while mapped (the other side would die of SIGBUS); `flock` on it marks
+the owner and falls with the owner's death. Not multiprocessing.shared_memory: on Python 3.11 a reader's normal exit unlinks it.
+"""
+
+import dataclasses
+import fcntl
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core import layout as at
+
+MAGIC = 0x6E6F646572726431  # "noderrd1"
+PAGE = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much a lane holds. Fixed for the life of its file."""
+
+    n_venues: int
+    n_insts: int
+    n_products: int
+    n_strategies: int
+    levels: int = 1024  # a side of a book
+    table: int = 1 << 17  # orders of the feed, a power of two
+
+
+def shapes(sizes: Sizes, buckets: int) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Name every array: {name: (shape, dtype)}, in file order. `buckets`: counts of one latency histogram."""
+    pairs = at.MAX_STRATEGIES * sizes.n_insts
+    i4, i8 = np.dtype("i4"), np.dtype("i8")
+    return {
+        "control": ((1,), at.CONTROL),
+        "halt_symbol": ((sizes.n_insts,), i8),
+        "insts": ((sizes.n_insts,), at.INSTRUMENT),
+        "px": ((sizes.n_insts, 2, sizes.levels), i8),
+        "qty": ((sizes.n_insts, 2, sizes.levels), i8),
+        "cnt": ((sizes.n_insts, 2, sizes.levels), i8),
+        "table": ((sizes.table,), at.ORDER_REF),
+        "locates": ((sizes.n_venues, at.LOCATES), i4),
+        "products": ((sizes.n_products,), at.PRODUCT),
+        "venues": ((sizes.n_venues,), at.VENUE),
+        "orders": ((at.ORDER_SLOTS,), at.ORDER),
+        "denials": ((at.DENIAL_SLOTS,), at.ORDER),
+        "ref_slots": ((sizes.n_venues, at.REF_SLOTS), i4),
+        "positions": ((pairs,), at.POSITION),
+        "limits": ((pairs,), at.LIMITS),
+        "strategies": ((at.MAX_STRATEGIES,), at.STRATEGY),
+        "params": ((at.MAX_STRATEGIES, at.MAX_PARAMS), i8),
+        "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
+        "histograms": ((at.STAGES, buckets), i8),
+        "commands": ((at.COMMAND_SLOTS,), at.COMMAND),
+        "notes": ((at.NOTE_SLOTS,), at.NOTE),
+        "journal": ((at.JOURNAL_SLOTS,), at.JOURNAL),
+    }
+
+
+class Shared:
+    """The mapped file: every array of `shapes` as an attribute.
+
+    Raises ValueError when the file at `path` was made for other sizes or another layout, OSError as open does.
+    """
+
+    control: np.ndarray
+    halt_symbol: np.ndarray
+    insts: np.ndarray
+    px: np.ndarray
+    qty: np.ndarray
+    cnt: np.ndarray
+    table: np.ndarray
+    locates: np.ndarray
+    products: np.ndarray
+    venues: np.ndarray
+    orders: np.ndarray
+    denials: np.ndarray
+    ref_slots: np.ndarray
+    positions: np.ndarray
+    limits: np.ndarray
+    strategies: np.ndarray
+    params: np.ndarray
+    states: np.ndarray
+    histograms: np.ndarray
+    commands: np.ndarray
+    notes: np.ndarray
+    journal: np.ndarray
+
+    def __init__(self, path: Path, sizes: Sizes, buckets: int, *, create: bool = False) -> None:
+        self.path, self.sizes = path, sizes
+        offset, places = 0, {}
+        for name, (shape, dtype) in shapes(sizes, buckets).items():
+            places[name] = (offset, shape, dtype)
+            offset += -(-int(np.prod(shape)) * dtype.itemsize // PAGE) * PAGE
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+        size = os.fstat(self._fd).st_size
+        if size == 0 and create:
+            os.ftruncate(self._fd, offset)
+        elif size != offset:
+            os.close(self._fd)
+            message = f"{path}: {size} bytes, but this configuration needs {offset}: made by another configuration or version"
+            raise ValueError(message)
+        self._map = mmap.mmap(self._fd, offset)
+        for name, (start, shape, dtype) in places.items():
+            count = int(np.prod(shape))
+            setattr(self, name, np.frombuffer(self._map, dtype, count, start).reshape(shape))
+
+    def own(self) -> bool:
+        """Take the owner's lock; False when another lane lives."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def owned(self) -> bool:
+        """Tell whether a living lane holds the lock (asked by another process than the lane)."""
+        with self.path.open("rb") as probe:
+            try:
+                fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False

@@ -1,0 +1,111 @@
+"""What a lane is told at its start: written by the daemon as JSON, read by the lane. Plain values only.
+
+The daemon resolves configuration and rules into this; the lane resolves nothing. A RELOAD command makes the lane read it again:
+parameters, limits, strategies and the model may differ then, venues and instruments may not.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class VenueSpec:
+    """One exchange; addresses as host:port."""
+
+    name: str
+    itch_a: str
+    itch_b: str
+    interface: str
+    rerequest: str
+    ouch: str
+    user: str
+    password: str
+    maker_mils: int = 0
+    taker_mils: int = 0
+    armed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class InstrumentSpec:
+    """A symbol at a venue; index into the lane's `insts` is its place in the list. Prices in px (1e-4)."""
+
+    symbol: str
+    venue: int
+    venue_symbol: str
+    tick: int
+    lot: int
+    currency: str = "USD"
+    unit: int = 10_000
+    multiplier: int = 1
+    reference: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StrategySpec:
+    """A strategy slot: the user's file, its symbols, its parameters by name (ints, or floats where declared so)."""
+
+    name: str
+    file: str
+    symbols: list[str]
+    params: dict[str, float]
+    budget_ns: int = 50_000
+    seed: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class LimitSpec:
+    """Limits of one (strategy, instrument): Limit name to (value, rule index). A missing one is unlimited."""
+
+    strategy: int
+    instrument: int
+    limits: dict[str, tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """An ONNX model; `features` are names from core.features, in the order of its input."""
+
+    name: str
+    file: str
+    features: list[str]
+    symbols: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class LaneSpec:
+    """Everything."""
+
+    name: str
+    shared: str  # path of the shared-memory file
+    stop: str  # path of the one-line file whose word ends the loop
+    venues: list[VenueSpec]
+    instruments: list[InstrumentSpec]
+    products: list[str]
+    strategies: list[StrategySpec]
+    limits: list[LimitSpec]
+    models: list[ModelSpec]
+    rules: list[str]  # rule index to file:line
+    idle: str = "spin"  # spin, yield, sleep
+    core: int = -1  # -1: not pinned
+    levels: int = 1024
+    table: int = 1 << 17
+    lane_id: int = 0
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(dataclasses.asdict(self), indent=1))
+        part.replace(path)
+
+    @staticmethod
+    def read(path: Path) -> "LaneSpec":
+        """Read what `write` wrote."""
+        raw: dict[str, Any] = json.loads(path.read_text())
+        raw["venues"] = [VenueSpec(**v) for v in raw["venues"]]
+        raw["instruments"] = [InstrumentSpec(**v) for v in raw["instruments"]]
+        raw["strategies"] = [StrategySpec(**v) for v in raw["strategies"]]
+        raw["limits"] = [LimitSpec(v["strategy"], v["instrument"], {k: (a, b) for k, (a, b) in v["limits"].items()}) for v in raw["limits"]]
+        raw["models"] = [ModelSpec(**v) for v in raw["models"]]
+        return LaneSpec(**raw)
