@@ -244,3 +244,37 @@ class Session(IntEnum):
     REPLAYING = 3  # logged in; an account query is out and its answer ends the replay
     UP = 4
     REFUSED = 5  # login rejected: a person must act
+
+
+class Command(IntEnum):
+    """What the control plane asks of a lane."""
+
+    CANCEL_ALL = 1
+    FLATTEN = 2
+    RELOAD = 3  # read the spec again: strategies, parameters, limits, model
+    PARAMS = 4  # read the spec again: parameters only
+    HALT = 5
+    RESUME = 6
+    PAUSE = 7  # strategies are not called; feeds, acks and fills go on
+    CONTINUE = 8
+
+
+class Scope(IntEnum):
+    """What a command or a halt covers; `index` says which."""
+
+    NODE = 0
+    VENUE = 1
+    SYMBOL = 2
+    STRATEGY = 3
+
+
+class Halt(IntEnum):
+    """Why a halt flag is up. Any value but NONE halts."""
+
+    NONE = 0
+    OPERATOR = 1
+    STRATEGY_FAULT = 2
+    OVER_BUDGET = 3
+    LANE_CRASHES = 4
+    RECONCILE = 5
+    PAUSED = 6

@@ -1,0 +1,46 @@
+"""Latency counts in HdrHistogram's bucket layout: 1 ns to 60 s at three significant digits.
+
+A row int64[BUCKETS] is what `hdrh.histogram.HdrHistogram(LOWEST, HIGHEST, DIGITS)` holds in its counts, index for index, so that the
+control plane hands it over without touching the lane. (HdrHistogram: AbstractHistogram.countsArrayIndex, Gil Tene.)
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from core.jit import kernel
+
+LOWEST = 1
+HIGHEST = 60_000_000_000
+DIGITS = 3
+SUB_BUCKETS = 2048  # smallest power of two that tells 2 x 10^DIGITS apart
+HALF = SUB_BUCKETS // 2
+HALF_BITS = 10
+BUCKETS = 27 * HALF  # 26 doublings of SUB_BUCKETS reach HIGHEST, and the lower half of the first
+
+
+@intrinsic
+def leading_zeros(_context: Any, _value: Any) -> Any:
+    """Count the leading zero bits of an int64."""
+
+    def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.int64), build
+
+
+@kernel
+def index_of(value: int) -> int:
+    """Give the index into the counts for a value in LOWEST..HIGHEST."""
+    bucket = 64 - leading_zeros(np.int64(value) | np.int64(SUB_BUCKETS - 1)) - (HALF_BITS + 1)
+    sub = value >> bucket
+    return ((bucket + 1) << HALF_BITS) + sub - HALF
+
+
+@kernel
+def record(row: np.ndarray, value: int) -> None:
+    """Count one value in a row int64[BUCKETS]. Below 0 counts as 0 and above HIGHEST as HIGHEST: both ends stay visible."""
+    row[index_of(min(max(np.int64(value), np.int64(0)), np.int64(HIGHEST)))] += 1
