@@ -12,6 +12,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from core.jit import kernel
+from core.layout import BUCKETS
+
+__all__ = ["BUCKETS", "DIGITS", "HIGHEST", "LOWEST", "index_of", "record"]
 
 LOWEST = 1
 HIGHEST = 60_000_000_000
@@ -19,7 +22,7 @@ DIGITS = 3
 SUB_BUCKETS = 2048  # smallest power of two that tells 2 x 10^DIGITS apart
 HALF = SUB_BUCKETS // 2
 HALF_BITS = 10
-BUCKETS = 27 * HALF  # 26 doublings of SUB_BUCKETS reach HIGHEST, and the lower half of the first
+# layout.BUCKETS is 27 * HALF: 26 doublings of SUB_BUCKETS reach HIGHEST, and the lower half of the first.
 
 
 @intrinsic

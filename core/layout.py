@@ -30,6 +30,8 @@ TX_BUFFER = 1 << 12
 RX_DATAGRAM = 9216  # largest datagram taken: a jumbo frame
 RX_BATCH = 32
 LOCATES = 65536
+LIVE_SLOTS = 512  # own orders open at once, a lane
+BUCKETS = 27648  # counts of a latency histogram: core.histogram
 NO_LIMIT = 2**62
 
 
@@ -391,7 +393,7 @@ CONTROL = _record(
     ("halt_venue", "i8", (MAX_VENUES,)),
     ("halt_strategy", "i8", (MAX_STRATEGIES,)),
     ("pad_control", "i8", (5,)),
-    # the clock: realtime = base_ns + (tsc - base_tsc) * mult >> 32, kept by the lane
+    # the clock: realtime = base_ns + ((tsc - base_tsc) * mult >> 28), kept by the lane
     ("base_ns", "i8"),
     ("base_tsc", "i8"),
     ("mult", "i8"),
@@ -405,4 +407,21 @@ CONTROL = _record(
     ("undo_order", ORDER),
     ("undo_record", POSITION),
     ("counters", "i8", (COUNTERS,)),
+)
+
+# All of a lane that has fixed bounds, in one record: one argument for the kernels, one block of the shared file.
+LANE = _record(
+    ("control", CONTROL),
+    ("strategies", STRATEGY, (MAX_STRATEGIES,)),
+    ("params", "i8", (MAX_STRATEGIES, MAX_PARAMS)),
+    ("venues", VENUE, (MAX_VENUES,)),
+    ("orders", ORDER, (ORDER_SLOTS,)),
+    ("denials", ORDER, (DENIAL_SLOTS,)),
+    ("ref_slots", "i4", (MAX_VENUES, REF_SLOTS)),
+    ("n_live", "i8"),
+    ("live", "i4", (LIVE_SLOTS,)),  # slots of the orders that can still fill: derived from `orders`, rebuilt at every start
+    ("histograms", "i8", (STAGES, BUCKETS)),
+    ("commands", COMMAND, (COMMAND_SLOTS,)),
+    ("notes", NOTE, (NOTE_SLOTS,)),
+    ("journal", JOURNAL, (JOURNAL_SLOTS,)),
 )

@@ -14,7 +14,6 @@ import numpy as np
 
 from core import layout as at
 
-MAGIC = 0x6E6F646572726431  # "noderrd1"
 PAGE = 4096
 
 
@@ -30,12 +29,12 @@ class Sizes:
     table: int = 1 << 17  # orders of the feed, a power of two
 
 
-def shapes(sizes: Sizes, buckets: int) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Name every array: {name: (shape, dtype)}, in file order. `buckets`: counts of one latency histogram."""
+def shapes(sizes: Sizes) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Name every block: {name: (shape, dtype)}, in file order."""
     pairs = at.MAX_STRATEGIES * sizes.n_insts
     i4, i8 = np.dtype("i4"), np.dtype("i8")
     return {
-        "control": ((1,), at.CONTROL),
+        "lane": ((1,), at.LANE),
         "halt_symbol": ((sizes.n_insts,), i8),
         "insts": ((sizes.n_insts,), at.INSTRUMENT),
         "px": ((sizes.n_insts, 2, sizes.levels), i8),
@@ -44,28 +43,19 @@ def shapes(sizes: Sizes, buckets: int) -> dict[str, tuple[tuple[int, ...], np.dt
         "table": ((sizes.table,), at.ORDER_REF),
         "locates": ((sizes.n_venues, at.LOCATES), i4),
         "products": ((sizes.n_products,), at.PRODUCT),
-        "venues": ((sizes.n_venues,), at.VENUE),
-        "orders": ((at.ORDER_SLOTS,), at.ORDER),
-        "denials": ((at.DENIAL_SLOTS,), at.ORDER),
-        "ref_slots": ((sizes.n_venues, at.REF_SLOTS), i4),
         "positions": ((pairs,), at.POSITION),
         "limits": ((pairs,), at.LIMITS),
-        "strategies": ((at.MAX_STRATEGIES,), at.STRATEGY),
-        "params": ((at.MAX_STRATEGIES, at.MAX_PARAMS), i8),
         "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
-        "histograms": ((at.STAGES, buckets), i8),
-        "commands": ((at.COMMAND_SLOTS,), at.COMMAND),
-        "notes": ((at.NOTE_SLOTS,), at.NOTE),
-        "journal": ((at.JOURNAL_SLOTS,), at.JOURNAL),
     }
 
 
 class Shared:
-    """The mapped file: every array of `shapes` as an attribute.
+    """The mapped file: every array of `shapes`, and every field of LANE, as an attribute.
 
     Raises ValueError when the file at `path` was made for other sizes or another layout, OSError as open does.
     """
 
+    lane: np.ndarray
     control: np.ndarray
     halt_symbol: np.ndarray
     insts: np.ndarray
@@ -89,10 +79,10 @@ class Shared:
     notes: np.ndarray
     journal: np.ndarray
 
-    def __init__(self, path: Path, sizes: Sizes, buckets: int, *, create: bool = False) -> None:
+    def __init__(self, path: Path, sizes: Sizes, *, create: bool = False) -> None:
         self.path, self.sizes = path, sizes
         offset, places = 0, {}
-        for name, (shape, dtype) in shapes(sizes, buckets).items():
+        for name, (shape, dtype) in shapes(sizes).items():
             places[name] = (offset, shape, dtype)
             offset += -(-int(np.prod(shape)) * dtype.itemsize // PAGE) * PAGE
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
@@ -107,6 +97,8 @@ class Shared:
         for name, (start, shape, dtype) in places.items():
             count = int(np.prod(shape))
             setattr(self, name, np.frombuffer(self._map, dtype, count, start).reshape(shape))
+        for name in at.LANE.names or ():
+            setattr(self, name, self.lane[name] if name == "control" else self.lane[name][0])
 
     def own(self) -> bool:
         """Take the owner's lock; False when another lane lives."""
