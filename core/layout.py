@@ -84,7 +84,7 @@ INSTRUMENT = _record(
     ("last_px", "i8"),
     ("last_qty", "i8"),
     ("last_side", "i4"),  # Side of the aggressor
-    ("last_pad", "i4"),
+    ("own_open", "i4"),  # own orders that can still fill here
     ("volume", "i8"),
     ("reference", "i8"),  # px the collar is measured from; 0: none
     ("multiplier", "i8"),
@@ -163,6 +163,7 @@ VENUE = _record(
     ("tx_at", "i8"),
     ("maker_mils", "i8"),  # 1e-4 USD a share; negative is a rebate
     ("taker_mils", "i8"),
+    ("armed", "i8"),  # 0: no order may go out
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),
 )
@@ -366,6 +367,9 @@ COMMAND = _record(
 
 NOTE = _record(("ts_ns", "i8"), ("strat", "i4"), ("product", "i4"), ("code", "i8"), ("value", "i8"))
 
+# What is waiting to be told to a strategy.
+NOTICE = _record(("strat", "i4"), ("product", "i4"), ("inst", "i4"), ("pad", "i4"), ("event", EVENT))
+
 # Words between the planes. Each block begins on its own cache line: `pad*` fill up to 64 bytes.
 CONTROL = _record(
     # written at start
@@ -392,7 +396,8 @@ CONTROL = _record(
     ("halt_node", "i8"),
     ("halt_venue", "i8", (MAX_VENUES,)),
     ("halt_strategy", "i8", (MAX_STRATEGIES,)),
-    ("pad_control", "i8", (5,)),
+    ("paused", "i8"),  # strategies are not called; feeds, acks and fills go on
+    ("pad_control", "i8", (4,)),
     # the clock: realtime = base_ns + ((tsc - base_tsc) * mult >> 28), kept by the lane
     ("base_ns", "i8"),
     ("base_tsc", "i8"),
