@@ -204,6 +204,7 @@ class Counter(IntEnum):
     MODEL_FAULTS = 39
     TURNS = 40
     DROP_GARBAGE = 41  # datagram that is not MoldUDP64
+    NOTICES_LOST = 42
 
 
 class JournalKind(IntEnum):

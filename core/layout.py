@@ -416,7 +416,7 @@ CONTROL = _record(
 
 # All of a lane that has fixed bounds, in one record: one argument for the kernels, one block of the shared file.
 LANE = _record(
-    ("control", CONTROL),
+    ("control", CONTROL, (1,)),
     ("strategies", STRATEGY, (MAX_STRATEGIES,)),
     ("params", "i8", (MAX_STRATEGIES, MAX_PARAMS)),
     ("venues", VENUE, (MAX_VENUES,)),

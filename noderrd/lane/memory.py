@@ -98,7 +98,7 @@ class Shared:
             count = int(np.prod(shape))
             setattr(self, name, np.frombuffer(self._map, dtype, count, start).reshape(shape))
         for name in at.LANE.names or ():
-            setattr(self, name, self.lane[name] if name == "control" else self.lane[name][0])
+            setattr(self, name, self.lane[name][0])
 
     def own(self) -> bool:
         """Take the owner's lock; False when another lane lives."""

@@ -1,0 +1,57 @@
+"""The lane's private desk: what it works on between two events. Allocated once, nothing in it outlives the process."""
+
+import numpy as np
+
+from core import layout as at
+from core.ouch import OUCH_OUT
+from noderrd.lane.syscalls import IOVEC, MMSGHDR, POLLFD
+
+NOTICES = 256
+MODELS = 8
+
+WORK = np.dtype(
+    [
+        ("message", at.MESSAGE, (1,)),
+        ("changed", at.CHANGED, (1,)),
+        ("answer", OUCH_OUT, (1,)),
+        ("event", at.EVENT, (1,)),
+        ("view", at.VIEW, (1,)),
+        ("intents", at.INTENT, (at.MAX_INTENTS,)),
+        ("verdict", "i8", (3,)),
+        ("timespec", "i8", (2,)),
+        ("live_insts", "i4", (4096,)),  # 1: its book may be looked at
+        ("n_touched", "i8"),
+        ("touched", "i4", (4096,)),
+        ("traded", at.CHANGED, (4096,)),  # last trade of a symbol within the datagram
+        ("notice_head", "i8"),
+        ("notice_tail", "i8"),
+        ("notices", at.NOTICE, (NOTICES,)),
+        ("rx_ns", "i8"),
+        ("rx_tsc", "i8"),  # counter when the causing datagram had been received; 0: no datagram caused this
+        ("next_timer_ns", "i8"),
+        ("next_second_ns", "i8"),
+        ("why", "i8"),  # what a return code is about
+        ("models", "u8", (MODELS, 16)),  # what ort.run needs, a model
+        ("model_in", "i8", (MODELS,)),  # address of its float32 input
+        ("model_out", "i8", (MODELS,)),
+        ("model_n", "i4", (MODELS,)),
+        ("model_feature", "i4", (MODELS, at.FEATURES)),
+        ("polls", POLLFD, (4 * at.MAX_VENUES,)),
+        ("headers", MMSGHDR, (at.RX_BATCH,)),
+        ("iovecs", IOVEC, (at.RX_BATCH,)),
+        ("data", "u1", (at.RX_BATCH * at.RX_DATAGRAM,)),
+    ],
+    align=True,
+)
+
+
+def make() -> np.ndarray:
+    """Give WORK[1] with the receive headers pointing at its buffers. Raises nothing; the array must outlive the loop."""
+    work = np.zeros(1, WORK)
+    base = work[0]["data"].ctypes.data
+    iov = work[0]["iovecs"].ctypes.data
+    for k in range(at.RX_BATCH):
+        work[0]["iovecs"][k] = (base + k * at.RX_DATAGRAM, at.RX_DATAGRAM)
+        work[0]["headers"][k]["iov"] = iov + k * IOVEC.itemsize
+        work[0]["headers"][k]["iovlen"] = 1
+    return work
