@@ -163,6 +163,7 @@ VENUE = _record(
     ("tx_at", "i8"),
     ("maker_mils", "i8"),  # 1e-4 USD a share; negative is a rebate
     ("taker_mils", "i8"),
+    ("request", "u1", (24,)),  # MoldUDP64 request packet being built
     ("armed", "i8"),  # 0: no order may go out
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),

@@ -91,12 +91,14 @@ def check(
     order_qty: int,
     more: int,
     is_new: bool,
+    closing: bool,
     book_state: int,
     now_ns: int,
     verdict: np.ndarray,
 ) -> int:
     """Give Denial.PASS or the first reason against an order of `order_qty` shares at `order_px`.
 
+    `closing`: an operator closes a position; halts do not bind then.
     `more`: shares by which it raises what may fill on its side (for a replace: new leaves above what is reserved).
     `book_state`: BookState bits of symbol and channel together.
     """
@@ -106,7 +108,7 @@ def check(
     verdict[1] = 0
     verdict[2] = -1
     flag = halted(control, halt_symbol, insts, inst, strat)
-    if flag != Denial.PASS:
+    if flag != Denial.PASS and not closing:
         return flag
     if book_state != 0:
         verdict[1] = book_state

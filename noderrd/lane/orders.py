@@ -148,9 +148,9 @@ def ready(lane: np.ndarray, v: int) -> int:
 @kernel
 def new(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
-    positions: np.ndarray, limits: np.ndarray, strat: int, product: int, j: int,
+    positions: np.ndarray, limits: np.ndarray, strat: int, product: int, j: int, closing: bool,
 ) -> int:  # fmt: skip
-    """Check and send one new order: its slot, or -1 when it was denied."""
+    """Check and send one new order: its slot, or -1 when it was denied. `closing`: an operator closes a position, halts do not bind."""
     began = cycles()
     stamp = now(lane[0]["control"])
     intent = work[0]["intents"][j]
@@ -179,7 +179,7 @@ def new(
             state = insts[inst]["state"] | lane[0]["venues"][v]["state"]
             code = risk.check(
                 lane[0]["control"], halt_symbol, insts, px, positions, limits, lane[0]["strategies"], strat, inst, side, order_px, qty, qty,
-                True, state, stamp, work[0]["verdict"],
+                True, closing, state, stamp, work[0]["verdict"],
             )  # fmt: skip
         if code == Denial.PASS and crosses_own(lane, inst, side, order_px):
             code = Denial.SELF_MATCH
@@ -282,7 +282,7 @@ def replace(
         more = max(qty - order[slot]["cum_qty"] - order[slot]["reserved_qty"], np.int64(0))
         code = risk.check(
             lane[0]["control"], halt_symbol, insts, px, positions, limits, lane[0]["strategies"], strat, inst, side, order_px, qty, more,
-            False, state, stamp, work[0]["verdict"],
+            False, False, state, stamp, work[0]["verdict"],
         )  # fmt: skip
     if code == Denial.PASS and crosses_own(lane, inst, side, order_px):
         code = Denial.SELF_MATCH
@@ -365,7 +365,7 @@ def act(
             work[0]["intents"].view(np.uint8), j * 48, 48,
         )  # fmt: skip
         if kind == IntentKind.NEW:
-            new(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, j)
+            new(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, j, False)
         elif kind == IntentKind.REPLACE:
             replace(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, j)
         elif kind == IntentKind.CANCEL:

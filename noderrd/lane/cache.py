@@ -1,0 +1,70 @@
+"""Where compiled kernels are kept: a directory named by everything that they depend on.
+
+numba's `cache=True` looks at a function's own file only: edit a callee in another module and the caller keeps the old machine code. So the
+directory's name is a hash of every file of core/ and of the rooms that hold kernels, of numba, llvmlite and Python, and of the CPU. Call `prepare`
+before numba is imported.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("core", "noderrd/lane", "noderrd/venue", "noderrd/strategies", "noderrd/replay")
+
+
+def _cpu() -> str:
+    """Give what tells one CPU's instruction set from another's."""
+    wanted = ("vendor_id", "model name", "flags", "Features")
+    lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
+    return "\n".join(line for line in lines if line.split("\t", 1)[0].split(":", 1)[0].strip() in wanted)
+
+
+def key() -> str:
+    """Give the name of the directory: 16 hex digits."""
+    digest = hashlib.sha256()
+    for room in ROOMS:
+        for file in sorted((ROOT / room).rglob("*.py")):
+            digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    digest.update("\n".join([*versions, sys.version, _cpu()]).encode())
+    return digest.hexdigest()[:16]
+
+
+def base() -> Path:
+    """Give the folder that holds all cache directories: systemd's CacheDirectory=, else the user's."""
+    given = os.environ.get("CACHE_DIRECTORY")
+    if given:
+        return Path(given.split(":", 1)[0])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "noderrd"
+
+
+def prepare() -> Path:
+    """Point numba at the directory for this code on this machine, and give it; an explicit NUMBA_CACHE_DIR is kept.
+
+    Raises RuntimeError when numba was imported already: it reads the variable once.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return Path(os.environ["NUMBA_CACHE_DIR"])
+    if "numba" in sys.modules:
+        message = "noderrd.lane.cache.prepare must run before numba is imported"
+        raise RuntimeError(message)
+    folder = base() / key()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    return folder
+
+
+def discard() -> None:
+    """Delete the directory: a truncated or unreadable entry must not end the start."""
+    shutil.rmtree(os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+
+
+def prune(keep: int = 8) -> None:
+    """Delete all but the newest few directories, so that edits do not fill the disk."""
+    folders = sorted((f for f in base().iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
+    for old in folders[keep:]:
+        shutil.rmtree(old, ignore_errors=True)

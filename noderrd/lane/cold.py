@@ -1,0 +1,292 @@
+"""What the loop returns to Python for: connecting, commands, reloads, the end. Never called while the loop turns.
+
+Every step is short: the other venues wait meanwhile. A connection is made without blocking and its login is answered in the loop.
+"""
+
+import errno
+import socket
+import time
+from typing import Any
+
+import numpy as np
+
+from core import layout as at
+from core import order_state, soupbintcp
+from core.codes import Command, Counter, Denial, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
+from core.jit import entry, kernel
+from noderrd.lane import orders, record
+from noderrd.lane.clock import now
+from noderrd.lane.memory import Shared
+from noderrd.lane.spec import LaneSpec, VenueSpec
+
+BACKOFF_NS = 100_000_000
+BACKOFF_MAX_NS = 5_000_000_000
+CONNECT_RETRY_NS = 10_000_000
+REJECTS_MAX = 20  # a venue that still refuses then wants a person: 20 tries are some 80 s
+
+
+@entry
+def cancel_matching(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
+    """Cancel what matches (-1: any); gives how many were asked."""
+    return orders.cancel_matching(lane, work, insts, venue, product, strat)
+
+
+@entry
+def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, a: int, b: int, c: int, d: int) -> None:
+    """Journal four words at the present time."""
+    record.journal_words(lane, kind, venue, strat, inst, now(lane[0]["control"]), a, b, c, d)
+
+
+@entry
+def lost(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int) -> None:
+    """The session is gone: an order none of whose bytes went out is over; one not yet answered may or may not live."""
+    order = lane[0]["orders"]
+    k = np.int64(0)
+    while k < lane[0]["n_live"]:
+        slot = lane[0]["live"][k]
+        k += 1
+        if order[slot]["venue"] != v or order[slot]["ord_status"] != OrdStatus.PENDING_NEW:
+            continue
+        if order[slot]["sent"] == 0:
+            order_state.finish(order, slot, positions, order[slot]["strat"] * insts.shape[0] + order[slot]["inst"], OrdStatus.REJECTED)
+            orders.drop_live(lane, insts, slot)
+            k -= 1
+        else:
+            order_state.crash_found(order, slot)
+        record.notify_order(lane, work, insts, products, order, slot, now(lane[0]["control"]))
+
+
+@entry
+def recover(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray) -> int:
+    """After a death: undo a half-applied message, count anew what is derived. Gives how many orders may still be open.
+
+    Reservations are summed from the orders, so that a death between two of its stores leaves no trace.
+    """
+    order = lane[0]["orders"]
+    v = lane[0]["control"][0]["undo_venue"]
+    order_state.undo(lane[0]["control"], order, positions, lane[0]["venues"][v]["order_seq"])
+    for i in range(positions.shape[0]):
+        positions[i]["open_buy"] = 0
+        positions[i]["open_sell"] = 0
+        positions[i]["n_open"] = 0
+    lane[0]["n_live"] = 0
+    for slot in range(at.ORDER_SLOTS):
+        if not order_state.live(order[slot]["ord_status"]):
+            continue
+        order_state.crash_found(order, slot)
+        index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
+        reserved = order[slot]["reserved_qty"]
+        order[slot]["reserved_qty"] = 0
+        order_state.reserve(order, slot, positions, index, max(reserved, order[slot]["leaves_qty"]))
+        positions[index]["n_open"] += 1
+        orders.add_live(lane, insts, slot)
+        ref, pending = order[slot]["user_ref"], order[slot]["pending_ref"]
+        lane[0]["ref_slots"][order[slot]["venue"]][ref & (at.REF_SLOTS - 1)] = slot
+        if pending != 0:
+            lane[0]["ref_slots"][order[slot]["venue"]][pending & (at.REF_SLOTS - 1)] = slot
+    return lane[0]["n_live"]
+
+
+@kernel
+def flatten_one(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, strat: int, inst: int,
+) -> int:  # fmt: skip
+    """Send one immediate-or-cancel order against a position at the best opposite price: 1 sent, 0 nothing to do, -1 not possible."""
+    held = positions[strat * insts.shape[0] + inst]["position"]
+    if held == 0:
+        return 0
+    side = Side.SELL if held > 0 else Side.BUY
+    book_side = 0 if held > 0 else 1
+    n = insts[inst]["n"][book_side]
+    if n == 0:
+        return -1
+    product = insts[inst]["product"]
+    lot = max(insts[inst]["lot"], np.int64(1))
+    intent = work[0]["intents"]
+    intent[0]["kind"] = 1
+    intent[0]["venue"] = insts[inst]["venue"]
+    intent[0]["side"] = side
+    intent[0]["time_in_force"] = TimeInForce.IOC
+    intent[0]["flags"] = 0
+    intent[0]["px"] = px[inst, book_side, n - 1] // max(products[product]["tick"], np.int64(1))
+    intent[0]["qty"] = abs(held) // lot * lot
+    if intent[0]["qty"] == 0:
+        return -1
+    slot = orders.new(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, 0, True)
+    return 1 if slot >= 0 else -1
+
+
+@entry
+def flatten(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, venue: int, product: int, strat: int, result: np.ndarray,
+) -> None:  # fmt: skip
+    """Cancel what matches and close its positions; result int64[2]: orders sent, positions that could not be closed."""
+    orders.cancel_matching(lane, work, insts, venue, product, strat)
+    for s in range(at.MAX_STRATEGIES):
+        for inst in range(insts.shape[0]):
+            if (venue < 0 or insts[inst]["venue"] == venue) and (product < 0 or insts[inst]["product"] == product) and (strat < 0 or s == strat):
+                done = flatten_one(lane, work, halt_symbol, insts, px, products, positions, limits, s, inst)
+                if done > 0:
+                    result[0] += 1
+                elif done < 0:
+                    result[1] += 1
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Split host:port."""
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+class Connections:
+    """The order sessions' sockets: connects, logs in, tears down. Raises nothing for a venue that is away: it is tried again with back-off."""
+
+    def __init__(self, spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> None:
+        self._spec, self._shared, self._work, self._log = spec, shared, work, log
+        self._sockets: dict[int, socket.socket] = {}
+
+    def connect(self, v: int) -> None:
+        """Take the next step towards a session: open, wait for the open, log in."""
+        row, at_ns = self._shared.venues[v], time.time_ns()
+        if row["session_state"] == Session.DOWN:
+            line = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            line.setblocking(False)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            self._sockets[v] = line
+            code = line.connect_ex(address_of(self._spec.venues[v].ouch))
+            row["session_state"], row["order_rx_ns"], row["order_tx_ns"] = Session.CONNECTING, at_ns, at_ns
+        else:
+            code = self._sockets[v].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or self._sockets[v].connect_ex(
+                address_of(self._spec.venues[v].ouch)
+            )
+        if code in (0, errno.EISCONN):
+            self._login(v)
+        elif code in (errno.EINPROGRESS, errno.EALREADY):
+            row["connect_at_ns"] = at_ns + CONNECT_RETRY_NS
+        else:
+            self.down(v, f"cannot connect: {errno.errorcode.get(code, code)}")
+
+    def _login(self, v: int) -> None:
+        """Ask for the journaled session at its next sequence number; a first login asks for the current one from message 1. Never "newest"."""
+        row, venue = self._shared.venues[v], self._spec.venues[v]
+        known = bool(row["have_order_session"])
+        session = bytes(row["order_session"]).decode("ascii", "replace").strip() if known else ""
+        seq = int(row["order_seq"]) if known else 1
+        packet = soupbintcp.login_request(venue.user, venue.password, session, seq)
+        row["rx_len"] = row["tx_len"] = row["tx_at"] = 0
+        row["fd_order"], row["session_state"] = self._sockets[v].fileno(), Session.LOGIN_SENT
+        try:
+            sent = self._sockets[v].send(packet)
+        except OSError as error:
+            self.down(v, f"cannot log in: {error.strerror}")
+            return
+        if sent != len(packet):
+            self.down(v, "cannot log in: the send buffer is full")
+            return
+        self._log.info("login", venue=venue.name, session=session, sequence=seq)
+
+    def down(self, v: int, why: str) -> None:
+        """Close a session and say when to try again."""
+        row, shared = self._shared.venues[v], self._shared
+        row["failures"] += 1
+        wait = min(BACKOFF_NS << min(int(row["failures"]) - 1, 10), BACKOFF_MAX_NS)
+        row["connect_at_ns"] = time.time_ns() + wait
+        row["session_state"], row["fd_order"], row["rx_len"] = Session.DOWN, -1, 0
+        self.close(v)
+        lost(shared.lane, self._work, shared.insts, shared.products, shared.positions, v)
+        row["tx_len"] = row["tx_at"] = 0
+        shared.control[0]["counters"][Counter.DISCONNECTS] += 1
+        self._log.warning("session down", venue=self._spec.venues[v].name, why=why, next_try_ms=wait // 1_000_000)
+
+    def refused(self, v: int) -> None:
+        """Deal with a login that the venue, or we, did not accept."""
+        row, name = self._shared.venues[v], self._spec.venues[v].name
+        code = chr(int(row["reject_code"])) if row["reject_code"] else ""
+        if not code:
+            self.down(v, "the venue's session or sequence number is not the one we know")
+        else:
+            self.down(v, f"login rejected: {code}")
+        if not code or row["failures"] >= REJECTS_MAX:
+            row["session_state"] = Session.REFUSED
+            self._shared.control[0]["halt_venue"][v] = Halt.RECONCILE
+            self._log.error("session refused: reconcile, then resume the venue", venue=name)
+
+    def logout(self, v: int) -> None:
+        """Say goodbye, so that the venue need not wait for our silence."""
+        if v in self._sockets and self._shared.venues[v]["session_state"] >= Session.LOGIN_SENT:
+            try:
+                self._sockets[v].send(soupbintcp.LOGOUT)
+            except OSError:
+                self._log.info("logout not sent", venue=self._spec.venues[v].name)
+
+    def close(self, v: int) -> None:
+        """Close the socket."""
+        if v in self._sockets:
+            self._sockets.pop(v).close()
+
+
+def scope_of(scope: int, index: int) -> tuple[int, int, int]:
+    """Give (venue, product, strategy) for a command's scope, -1 for any."""
+    return (
+        index if scope == Scope.VENUE else -1,
+        index if scope == Scope.SYMBOL else -1,
+        index if scope == Scope.STRATEGY else -1,
+    )
+
+
+def set_halt(shared: Shared, scope: int, index: int, value: int) -> None:
+    """Raise or lower the halt words of a scope. A resumed strategy starts afresh."""
+    control = shared.control[0]
+    if scope == Scope.NODE:
+        control["halt_node"] = value
+    elif scope == Scope.VENUE:
+        control["halt_venue"][index] = value
+    elif scope == Scope.SYMBOL:
+        shared.halt_symbol[shared.insts["product"] == index] = value
+    else:
+        control["halt_strategy"][index] = value
+        if value == Halt.NONE and shared.strategies[index]["halted"] != 0:
+            shared.strategies[index]["halted"] = 0
+            shared.strategies[index]["over_budget"] = 0
+            shared.strategies[index]["fresh"] = 1
+
+
+def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
+    """Carry out every command that waits, and answer it in place."""
+    control = shared.control[0]
+    while control["command_tail"] < control["command_head"]:
+        row = shared.commands[int(control["command_tail"]) % at.COMMAND_SLOTS]
+        verb, scope, index = int(row["verb"]), int(row["scope"]), int(row["index"])
+        venue, product, strat = scope_of(scope, index)
+        row["status"] = row["acted"] = row["failed"] = 0
+        if verb == Command.CANCEL_ALL:
+            row["acted"] = cancel_matching(shared.lane, work, shared.insts, venue, product, strat)
+        elif verb == Command.FLATTEN:
+            result = np.zeros(2, np.int64)
+            flatten(
+                shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.products, shared.positions, shared.limits,
+                venue, product, strat, result,
+            )  # fmt: skip
+            row["acted"], row["failed"] = result
+        elif verb in (Command.HALT, Command.RESUME):
+            set_halt(shared, scope, index, Halt.OPERATOR if verb == Command.HALT else Halt.NONE)
+            row["acted"] = 1
+        elif verb in (Command.RELOAD, Command.PARAMS):
+            row["status"] = reload()
+            row["acted"] = 1 - int(row["status"])
+        elif verb in (Command.PAUSE, Command.CONTINUE):
+            control["paused"] = 1 if verb == Command.PAUSE else 0
+            row["acted"] = 1
+        else:
+            row["status"] = Denial.BAD_FIELD
+        kind = {Command.HALT: JournalKind.HALT, Command.RESUME: JournalKind.RESUME}.get(Command(verb) if row["status"] == 0 else Command.HALT, JournalKind.COMMAND)
+        journal_words(shared.lane, kind, venue, strat, -1, verb, scope, index, int(row["status"]))
+        log.info("command", verb=verb, scope=scope, index=index, acted=int(row["acted"]), failed=int(row["failed"]))
+        row["done"] = row["seq"]
+        control["command_tail"] += 1
+
+
+__all__ = ["Connections", "VenueSpec", "address_of", "cancel_matching", "flatten", "obey", "recover"]

@@ -1,0 +1,266 @@
+"""Market data in: MoldUDP64 datagrams of both lines and of the retransmission server, ITCH messages, books.
+
+Messages are applied strictly in sequence. A datagram from the future shows a gap: the missing range is asked for at once and again every
+ASK_NS while nothing comes, and what is ahead of the gap is let go, for the server has it too. So nothing is held back, nothing is
+applied twice, and a late joiner walks up from message 1 in the same way. While a gap is open the channel is not LIVE
+and nobody decides on its books. (MoldUDP64 1.00; arbitration of lines: the first copy wins.)
+"""
+
+import numpy as np
+
+from core import book, features, itch
+from core import layout as at
+from core.atomics import begin, end
+from core.bigendian import get_i64, get_u16, put_i64, put_u16
+from core.codes import BookState, Change, Counter, EventKind, JournalKind, Phase, Stage
+from core.histogram import record
+from core.jit import kernel
+from noderrd.lane.clock import elapsed, now
+from noderrd.lane.record import count, journal_words, notify
+from noderrd.lane.syscalls import MSG_TRUNC, cycles, recvmmsg, send
+
+HEADER = 20
+END_OF_SESSION = 0xFFFF
+ASK_NS = 5_000_000
+ASK_MAX = 2000  # messages asked for at once; the server answers with what fits in a datagram
+STALE_NS = 3_000_000_000  # heartbeats come every second
+LINE_REQUEST = 2
+
+
+@kernel
+def ask(lane: np.ndarray, v: int, now_ns: int) -> None:
+    """Request the messages from the next expected one on (MoldUDP64 section 3: Request Packet)."""
+    venue = lane[0]["venues"]
+    missing = min(venue[v]["high_seq"] - venue[v]["next_seq"], np.int64(ASK_MAX))
+    if missing <= 0 or venue[v]["fd_request"] < 0:
+        return
+    packet = venue[v]["request"]
+    for k in range(10):
+        packet[k] = venue[v]["session"][k]
+    put_i64(packet, 10, venue[v]["next_seq"])
+    put_u16(packet, 18, missing)
+    send(venue[v]["fd_request"], packet.ctypes.data, HEADER)
+    venue[v]["asked_seq"] = venue[v]["next_seq"]
+    venue[v]["asked_ns"] = now_ns
+    count(lane, Counter.REREQUESTS, 1)
+
+
+@kernel
+def touch(work: np.ndarray, insts: np.ndarray, inst: int) -> None:
+    """List a symbol as changed by this datagram, and turn its readers away until the datagram is done."""
+    if insts[inst]["touched"] == 0:
+        work[0]["touched"][work[0]["n_touched"]] = inst
+        work[0]["n_touched"] += 1
+        begin(insts, inst)
+
+
+@kernel
+def queue_ahead(lane: np.ndarray, insts: np.ndarray, qty: np.ndarray, changed: np.ndarray, inst: int) -> None:
+    """Follow the place of own orders: references rise, so what left the level with a lower one stood before us."""
+    order = lane[0]["orders"]
+    for k in range(lane[0]["n_live"]):
+        slot = lane[0]["live"][k]
+        if order[slot]["inst"] != inst or order[slot]["side"] != changed[0]["side"] or order[slot]["px"] != changed[0]["px"]:
+            continue
+        own = order[slot]["order_ref"]
+        if changed[0]["ref"] == own and changed[0]["qty"] > 0:
+            n = insts[inst]["n"][changed[0]["side"]]
+            order[slot]["queue_ahead"] = qty[inst, changed[0]["side"], n - 1] - changed[0]["qty"] if n > 0 else np.int64(0)
+        elif changed[0]["qty"] < 0 and changed[0]["ref"] < own and order[slot]["queue_ahead"] > 0:
+            order[slot]["queue_ahead"] = max(order[slot]["queue_ahead"] + changed[0]["qty"], np.int64(0))
+
+
+@kernel
+def system_event(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, code: int) -> None:
+    """Follow the venue's phase (ITCH 5.0 section 1.1): outside market hours its books are CLOSED."""
+    venue = lane[0]["venues"]
+    phase = venue[v]["phase"]
+    if code == 79:  # O
+        phase = Phase.START_OF_MESSAGES
+    elif code == 83:  # S
+        phase = Phase.START_OF_SYSTEM_HOURS
+    elif code == 81:  # Q
+        phase = Phase.START_OF_MARKET_HOURS
+    elif code == 77:  # M
+        phase = Phase.END_OF_MARKET_HOURS
+    elif code == 69:  # E
+        phase = Phase.END_OF_SYSTEM_HOURS
+    elif code == 67:  # C
+        phase = Phase.END_OF_MESSAGES
+    venue[v]["phase"] = phase
+    if phase == Phase.START_OF_MARKET_HOURS:
+        venue[v]["state"] &= ~BookState.CLOSED
+    else:
+        venue[v]["state"] = venue[v]["state"] | BookState.CLOSED
+    touch_all(work, insts, v)
+
+
+@kernel
+def touch_all(work: np.ndarray, insts: np.ndarray, v: int) -> None:
+    """The state of every symbol of a venue changed."""
+    for inst in range(insts.shape[0]):
+        if insts[inst]["venue"] == v:
+            touch(work, insts, inst)
+            insts[inst]["touched"] = insts[inst]["touched"] | Change.STATUS
+
+
+@kernel
+def message(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
+    locates: np.ndarray, products: np.ndarray, v: int, start: int, size: int, seq: int, now_ns: int,
+) -> None:  # fmt: skip
+    """Decode one message and apply it to its book."""
+    control = lane[0]["control"]
+    began = cycles()
+    kind = itch.decode(work[0]["data"], start, size, work[0]["message"])
+    decoded = cycles()
+    record(lane[0]["histograms"][Stage.DECODE], elapsed(control, decoded - began))
+    count(lane, Counter.MESSAGES, 1)
+    if kind < 0:
+        count(lane, Counter.DROP_UNKNOWN, 1)
+        return
+    if kind == 83:  # S
+        system_event(lane, work, insts, v, work[0]["message"][0]["code"])
+        return
+    changed = work[0]["changed"]
+    known = locates[v, work[0]["message"][0]["locate"]]
+    if known >= 0:
+        touch(work, insts, known)
+    inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, table, changed)
+    record(lane[0]["histograms"][Stage.BOOK], elapsed(control, cycles() - decoded))
+    if inst < -1:
+        trouble(lane, work, insts, v, known, inst)
+        return
+    if inst < 0:
+        return
+    if known < 0:
+        touch(work, insts, inst)
+    insts[inst]["seq_num"] = seq
+    insts[inst]["rx_ns"] = now_ns
+    what = changed[0]["what"]
+    insts[inst]["touched"] = insts[inst]["touched"] | what
+    if what & Change.TRADE:
+        work[0]["traded"][inst] = changed[0]
+    if insts[inst]["own_open"] > 0 and what & Change.BOOK:
+        queue_ahead(lane, insts, qty, changed, inst)
+    features.update(products, insts[inst]["product"], inst, insts, px, qty, changed, now_ns)
+
+
+@kernel
+def trouble(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, known: int, code: int) -> None:
+    """A message that its book could not take: the symbol is no longer LIVE, and it is counted why."""
+    count(lane, Counter.UNKNOWN_ORDER if code == book.UNKNOWN_ORDER else Counter.BOOK_FULL, 1)
+    if known >= 0:
+        insts[known]["state"] = insts[known]["state"] | BookState.GAP
+        insts[known]["touched"] = insts[known]["touched"] | Change.STATUS
+
+
+@kernel
+def whole(data: np.ndarray, start: int, size: int, n: int) -> bool:
+    """Tell whether n message blocks fill a datagram exactly."""
+    place = start + HEADER
+    last = start + size
+    for _ in range(n):
+        if place + 2 > last:
+            return False
+        place += 2 + get_u16(data, place)
+    return place == last
+
+
+@kernel
+def datagram(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
+    locates: np.ndarray, products: np.ndarray, v: int, line: int, start: int, size: int, now_ns: int,
+) -> int:  # fmt: skip
+    """Take one datagram: 1 when decisions are due on the symbols it touched."""
+    venue = lane[0]["venues"]
+    data = work[0]["data"]
+    count(lane, Counter.DATAGRAMS, 1)
+    if size < HEADER:
+        count(lane, Counter.DROP_TRUNCATED, 1)
+        return 0
+    seq, n = get_i64(data, start + 10), get_u16(data, start + 18)
+    if seq < 0:
+        count(lane, Counter.DROP_GARBAGE, 1)
+        return 0
+    heartbeat = n == 0 or n == END_OF_SESSION
+    if not whole(data, start, size, np.int64(0) if heartbeat else n):
+        count(lane, Counter.DROP_TRUNCATED, 1)
+        return 0
+    if venue[v]["have_session"] == 0:
+        for k in range(10):
+            venue[v]["session"][k] = data[start + k]
+        venue[v]["have_session"] = 1
+    for k in range(10):
+        if venue[v]["session"][k] != data[start + k]:
+            count(lane, Counter.DROP_SESSION, 1)
+            return 0
+    venue[v]["feed_ns"] = now_ns
+    if line < LINE_REQUEST:
+        venue[v]["line_ns"][line] = now_ns
+        venue[v]["received"][line] += 1
+    if venue[v]["state"] & BookState.STALE:
+        venue[v]["state"] &= ~BookState.STALE
+        touch_all(work, insts, v)
+    if heartbeat:
+        count(lane, Counter.HEARTBEATS, 1)
+        venue[v]["high_seq"] = max(venue[v]["high_seq"], seq)
+        if n == END_OF_SESSION and venue[v]["ended"] == 0:
+            venue[v]["ended"] = 1
+            venue[v]["state"] = venue[v]["state"] | BookState.CLOSED
+            touch_all(work, insts, v)
+    else:
+        venue[v]["high_seq"] = max(venue[v]["high_seq"], seq + n)
+        if seq + n <= venue[v]["next_seq"]:
+            count(lane, Counter.DUPLICATES, 1)
+        elif seq <= venue[v]["next_seq"]:
+            place = start + HEADER
+            journal_words(lane, JournalKind.FEED, v, -1, -1, now_ns, seq, n, line, size)
+            for k in range(n):
+                length = get_u16(data, place)
+                if seq + k == venue[v]["next_seq"]:
+                    message(lane, work, insts, px, qty, cnt, table, locates, products, v, place + 2, length, seq + k, now_ns)
+                    venue[v]["next_seq"] = seq + k + 1
+                place += 2 + length
+    recover(lane, work, insts, v, line, now_ns)
+    return 1 if work[0]["n_touched"] > 0 else 0
+
+
+@kernel
+def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line: int, now_ns: int) -> None:
+    """Open, chase or close a gap."""
+    venue = lane[0]["venues"]
+    missing = venue[v]["high_seq"] > venue[v]["next_seq"]
+    if missing and not venue[v]["state"] & BookState.GAP:
+        venue[v]["state"] = venue[v]["state"] | BookState.GAP
+        count(lane, Counter.GAPS, 1)
+        count(lane, Counter.GAP_MESSAGES, venue[v]["high_seq"] - venue[v]["next_seq"])
+        touch_all(work, insts, v)
+        ask(lane, v, now_ns)
+    elif missing and (line == LINE_REQUEST or now_ns - venue[v]["asked_ns"] > ASK_NS):
+        if venue[v]["asked_seq"] < venue[v]["next_seq"] or now_ns - venue[v]["asked_ns"] > ASK_NS:
+            ask(lane, v, now_ns)
+    elif not missing and venue[v]["state"] & BookState.GAP:
+        venue[v]["state"] &= ~BookState.GAP
+        touch_all(work, insts, v)
+
+
+@kernel
+def settle(work: np.ndarray, insts: np.ndarray) -> None:
+    """Let the readers of every touched symbol in again."""
+    for k in range(work[0]["n_touched"]):
+        end(insts, work[0]["touched"][k])
+
+
+@kernel
+def watch(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns: int) -> int:
+    """Once a millisecond: ask again for what is missing, and notice a channel that went silent. As `datagram`."""
+    venue = lane[0]["venues"]
+    if venue[v]["have_session"] == 0:
+        return 0
+    if venue[v]["state"] & BookState.GAP and now_ns - venue[v]["asked_ns"] > ASK_NS:
+        ask(lane, v, now_ns)
+    if now_ns - venue[v]["feed_ns"] > STALE_NS and venue[v]["ended"] == 0 and not venue[v]["state"] & BookState.STALE:
+        venue[v]["state"] = venue[v]["state"] | BookState.STALE
+        touch_all(work, insts, v)
+    return 1 if work[0]["n_touched"] > 0 else 0

@@ -1,0 +1,135 @@
+"""The hot function. One turn: what the order sessions said, then market data, then what the clock says; whatever is cold returns.
+
+The arrays are those of noderrd.lane.memory (shared) and noderrd.lane.work (private); shapes and units are in core/layout.py. It allocates nothing,
+locks nothing, logs nothing, and its only system calls are the sockets'.
+"""
+
+import numpy as np
+
+from core import layout as at
+from core.codes import Counter, Reason, Session
+from core.jit import entry, kernel
+from noderrd.lane import clock, decide, feed, session
+from noderrd.lane.clock import now
+from noderrd.lane.record import count
+from noderrd.lane.syscalls import cycles, poll, recvmmsg, sched_yield
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+NOTICES_A_TURN = 32
+IDLE_YIELD, IDLE_SLEEP = 1, 2
+
+
+@kernel
+def receive(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
+    table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
+    v: int, line: int, fd: int,
+) -> int:  # fmt: skip
+    """Take what waits on one feed socket, deciding after each datagram; gives how many there were."""
+    n = recvmmsg(fd, work[0]["headers"].ctypes.data, at.RX_BATCH)
+    if n <= 0:
+        return 0
+    for k in range(n):
+        work[0]["rx_tsc"] = cycles()
+        stamp = now(lane[0]["control"])
+        work[0]["rx_ns"] = stamp
+        if work[0]["headers"][k]["flags"] & feed.MSG_TRUNC:
+            count(lane, Counter.DROP_OVERSIZED, 1)
+            continue
+        size = np.int64(work[0]["headers"][k]["len"])
+        if feed.datagram(lane, work, insts, px, qty, cnt, table, locates, products, v, line, k * at.RX_DATAGRAM, size, stamp) == 1:
+            decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)
+    work[0]["rx_tsc"] = 0
+    return n
+
+
+@kernel
+def order_sessions(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, states: np.ndarray, now_ns: int,
+) -> int:  # fmt: skip
+    """Drain every order session and tell the strategies: 0, or the reason why the loop must return."""
+    venues = lane[0]["venues"]
+    for v in range(lane[0]["control"][0]["n_venues"]):
+        if venues[v]["session_state"] >= Session.LOGIN_SENT and venues[v]["session_state"] <= Session.UP:
+            answer = session.drain(lane, work, halt_symbol, insts, products, positions, v, now_ns)
+            if answer != 0:
+                return answer
+    if work[0]["notice_tail"] != work[0]["notice_head"]:
+        work[0]["rx_tsc"] = 0
+        decide.tell(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, NOTICES_A_TURN)
+    return 0
+
+
+@kernel
+def housekeeping(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
+    products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray, now_ns: int,
+) -> int:  # fmt: skip
+    """Once a millisecond: silence, heartbeats, connections that are due, timers."""
+    control = lane[0]["control"]
+    venues = lane[0]["venues"]
+    work[0]["next_timer_ns"] = now_ns + MILLISECOND
+    control[0]["heartbeat_ns"] = now_ns
+    if now_ns >= work[0]["next_second_ns"]:
+        clock.anchor(control, work[0]["timespec"])
+        work[0]["next_second_ns"] = now_ns + SECOND
+    for v in range(control[0]["n_venues"]):
+        if feed.watch(lane, work, insts, v, now_ns) == 1:
+            decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)
+        work[0]["why"] = v
+        if session.keep_alive(lane, v, now_ns) != 0:
+            return Reason.DISCONNECTED
+        state = venues[v]["session_state"]
+        if (state == Session.DOWN or state == Session.CONNECTING) and now_ns >= venues[v]["connect_at_ns"]:
+            return Reason.CONNECT
+    decide.timers(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
+    return 0
+
+
+@entry
+def run(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
+    table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
+    stop: np.ndarray, idle: int, most: int,
+) -> int:  # fmt: skip
+    """Turn until something cold is due: gives a Reason, its venue in work["why"]. `most` > 0 bounds the turns (then 0 is returned).
+
+    `stop` is int64[1] in a file of its own: any signal writes there, so that a stop is seen within a turn.
+    """
+    control = lane[0]["control"]
+    venues = lane[0]["venues"]
+    turns = np.int64(0)
+    while True:
+        if stop[0] != 0:
+            return Reason.STOP
+        if control[0]["command_head"] != control[0]["command_tail"]:
+            return Reason.COMMAND
+        now_ns = now(control)
+        work[0]["rx_tsc"] = 0
+        answer = order_sessions(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
+        if answer != 0:
+            return answer
+        got = np.int64(0)
+        for v in range(control[0]["n_venues"]):
+            for line in range(3):
+                fd = venues[v]["fd_a"] if line == 0 else (venues[v]["fd_b"] if line == 1 else venues[v]["fd_request"])
+                if line == feed.LINE_REQUEST and venues[v]["high_seq"] <= venues[v]["next_seq"]:
+                    continue  # nothing was asked for
+                if fd >= 0:
+                    got += receive(
+                        lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, line, fd
+                    )
+        if now_ns >= work[0]["next_timer_ns"]:
+            answer = housekeeping(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states, now_ns)
+            if answer != 0:
+                return answer
+        turns += 1
+        count(lane, Counter.TURNS, 1)
+        if most > 0 and turns >= most:
+            return 0
+        if got == 0 and idle == IDLE_YIELD:
+            sched_yield()
+        elif got == 0 and idle == IDLE_SLEEP:
+            poll(work[0]["polls"].ctypes.data, 4 * control[0]["n_venues"], 1)
