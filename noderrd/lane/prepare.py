@@ -1,0 +1,197 @@
+"""Bring a lane from its spec to READY: state filled or recovered, sockets open, strategies and models loaded, every path warm.
+
+What survives in the shared file is what the venue cannot give again cheaply or at all: own orders, positions, session and sequence numbers,
+halts, counters. Books are always built anew from the feed, from message 1.
+"""
+
+import math
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import features, itch
+from core import layout as at
+from core.codes import BookState, Limit, Session
+from noderrd.feeds import multicast
+from noderrd.lane import cold, ort
+from noderrd.lane.memory import Shared, Sizes
+from noderrd.lane.spec import LaneSpec
+from noderrd.strategies import compile as strategies
+
+IDLE = {"spin": 0, "yield": 1, "sleep": 2}
+
+
+def sizes(spec: LaneSpec) -> Sizes:
+    """Give the sizes of a lane's shared file."""
+    return Sizes(len(spec.venues), len(spec.instruments), len(spec.products), at.MAX_STRATEGIES, spec.levels, spec.table)
+
+
+def fill_control(spec: LaneSpec, shared: Shared) -> None:
+    """Take the state up: a new epoch, ids that no earlier epoch gave."""
+    control = shared.control[0]
+    control["epoch"] += 1
+    control["ready"] = 0
+    control["pid"] = os.getpid()
+    control["n_venues"], control["n_insts"] = len(spec.venues), len(spec.instruments)
+    control["n_products"], control["n_strategies"] = len(spec.products), len(spec.strategies)
+    control["levels"], control["idle"] = spec.levels, IDLE[spec.idle]
+    control["next_id"] = ((spec.lane_id & 0xFF) << 48) | ((int(control["epoch"]) & 0xFFFF) << 32)
+    control["paused"] = 0
+
+
+def fill_books(spec: LaneSpec, shared: Shared) -> None:
+    """Empty every book; a symbol whose trading state was never published is HALTED (ITCH 5.0 section 1.2.2)."""
+    for block in (shared.px, shared.qty, shared.cnt, shared.table.view(np.uint8), shared.insts.view(np.uint8), shared.products.view(np.uint8)):
+        block[...] = 0
+    shared.locates[...] = -1
+    for product in range(len(spec.products)):
+        row = shared.products[product]
+        row["inst"] = -1
+        row["model"] = -1
+        members = [i for i in spec.instruments if i.symbol == spec.products[product]]
+        row["n_inst"], row["stock"] = len(members), itch.stock(spec.products[product])
+        row["tick"], row["lot"] = math.gcd(*(i.tick for i in members)), math.gcd(*(i.lot for i in members))
+    for k, it in enumerate(spec.instruments):
+        row, product = shared.insts[k], spec.products.index(it.symbol)
+        row["venue"], row["product"], row["locate"], row["stock"] = it.venue, product, -1, itch.stock(it.venue_symbol)
+        row["tick"], row["lot"], row["unit"], row["multiplier"] = it.tick, it.lot, it.unit, it.multiplier
+        row["reference"], row["state"] = it.reference, BookState.HALTED
+        shared.products[product]["inst"][it.venue] = k
+
+
+def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
+    """Start every feed anew and open its sockets; order sessions keep their numbers. Gives the sockets, to be kept alive."""
+    opened: list[socket.socket] = []
+    for v, venue in enumerate(spec.venues):
+        row = shared.venues[v]
+        row["session"], row["have_session"], row["next_seq"], row["high_seq"] = 0, 0, 1, 1
+        row["asked_seq"] = row["asked_ns"] = row["ended"] = row["phase"] = 0
+        row["feed_ns"], row["line_ns"], row["received"] = 0, 0, 0
+        row["state"] = BookState.CLOSED
+        row["session_state"], row["fd_order"] = Session.DOWN, -1
+        row["rx_len"] = row["tx_len"] = row["tx_at"] = row["failures"] = row["connect_at_ns"] = 0
+        row["next_ref"], row["order_seq"] = max(int(row["next_ref"]), 1), max(int(row["order_seq"]), 1)
+        row["maker_mils"], row["taker_mils"], row["armed"] = venue.maker_mils, venue.taker_mils, int(venue.armed)
+        row["fd_a"] = row["fd_b"] = row["fd_request"] = -1
+        for field, address in (("fd_a", venue.itch_a), ("fd_b", venue.itch_b)):
+            if address:
+                opened.append(multicast.open_line(address, venue.interface))
+                row[field] = opened[-1].fileno()
+        if venue.rerequest:
+            opened.append(multicast.open_request(venue.rerequest))
+            row["fd_request"] = opened[-1].fileno()
+    return opened
+
+
+def fill_limits(spec: LaneSpec, shared: Shared) -> None:
+    """Put every limit in its place; what the policy does not name is unlimited."""
+    shared.limits["limit"] = at.NO_LIMIT
+    shared.limits["rule"] = -1
+    n = len(spec.instruments)
+    for it in spec.limits:
+        row = shared.limits[it.strategy * n + it.instrument]
+        for name, (value, rule) in it.limits.items():
+            row["limit"][Limit[name]] = value
+            row["rule"][Limit[name]] = rule
+
+
+def fill_polls(shared: Shared, work: np.ndarray) -> None:
+    """List the descriptors that an idle lane sleeps on."""
+    for v in range(int(shared.control[0]["n_venues"])):
+        for k, field in enumerate(("fd_order", "fd_a", "fd_b", "fd_request")):
+            work[0]["polls"][4 * v + k] = (shared.venues[v][field], 1, 0)
+
+
+class Loaded:
+    """What a lane runs besides its own code: kept alive here, because the loop knows only addresses."""
+
+    def __init__(self, spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> None:
+        self._shared, self._work, self._log = shared, work, log
+        self.spec = spec
+        self.models: list[ort.Model] = []
+        self.strategies: list[strategies.Compiled] = []
+
+    def load(self, spec: LaneSpec) -> None:
+        """Load models and strategies, then put them in their slots all at once.
+
+        Raises ort.ModelError or strategies.StrategyError before anything was changed.
+        """
+        models = [ort.Model(Path(m.file), m.features) for m in spec.models]
+        compiled = [strategies.load(Path(s.file)) for s in spec.strategies]
+        blocks = [c.params(s.params) for c, s in zip(compiled, spec.strategies, strict=True)]
+        fresh = self.spec.strategies if self.strategies else []
+        for k, model in enumerate(models):
+            self._place_model(k, model, spec)
+        for k, (it, block) in enumerate(zip(compiled, blocks, strict=True)):
+            known = k < len(fresh) and fresh[k].file == spec.strategies[k].file and self.strategies[k].address == it.address
+            self._place_strategy(k, it, block, spec, known=known)
+        self._shared.strategies[len(compiled) :]["address"] = 0
+        self._shared.control[0]["n_strategies"] = len(compiled)
+        self.models, self.strategies, self.spec = models, compiled, spec
+
+    def _place_model(self, k: int, model: ort.Model, spec: LaneSpec) -> None:
+        desk = self._work[0]
+        desk["models"][k][: len(model.call)] = model.call
+        desk["model_in"][k], desk["model_out"][k] = model.input.ctypes.data, model.output.ctypes.data
+        names = spec.models[k].features
+        desk["model_n"][k] = len(names)
+        desk["model_feature"][k][: len(names)] = [features.NAMES.index(name) for name in names]
+        for p, symbol in enumerate(spec.products):
+            if not spec.models[k].symbols or symbol in spec.models[k].symbols:
+                self._shared.products[p]["model"] = k
+
+    def _place_strategy(self, k: int, it: strategies.Compiled, block: np.ndarray, spec: LaneSpec, *, known: bool) -> None:
+        row, said = self._shared.strategies[k], spec.strategies[k]
+        self._shared.params[k].view(np.uint8)[: block.nbytes] = block.view(np.uint8)
+        row["timer_ns"], row["budget_ns"] = it.timer_ns, said.budget_ns
+        row["product_mask"] = sum(1 << p for p, symbol in enumerate(spec.products) if symbol in said.symbols)
+        if known:
+            row["fresh"] = 2
+            return
+        self._shared.states[k] = 0
+        row["address"], row["fresh"], row["over_budget"], row["fault"] = it.address, 1, 0, 0
+        row["halted"] = self._shared.control[0]["halt_strategy"][k]
+        row["next_timer_ns"], row["seed"] = 0, said.seed
+
+    def reload(self, path: Path) -> int:
+        """Read the spec again; what runs keeps running when the new one cannot be loaded. 0, or 1 with the reason in the log."""
+        try:
+            spec = LaneSpec.read(path)
+            self.load(spec)
+        except (ort.ModelError, strategies.StrategyError, OSError, ValueError) as error:
+            self._log.error("reload refused", reason=str(error))
+            return 1
+        fill_limits(spec, self._shared)
+        for v, venue in enumerate(spec.venues):
+            self._shared.venues[v]["armed"] = int(venue.armed)
+        return 0
+
+
+def take_up(spec: LaneSpec, shared: Shared) -> int:
+    """Fill or recover the shared state; gives how many orders may still be open from before."""
+    first = int(shared.control[0]["epoch"]) == 0
+    fill_control(spec, shared)
+    fill_books(spec, shared)
+    if first:
+        shared.ref_slots[...] = -1
+    fill_limits(spec, shared)
+    opened = cold.recover(shared.lane, shared.insts, shared.positions)
+    for v in range(len(spec.venues)):
+        shared.venues[v]["fd_order"] = -1
+    return int(opened)
+
+
+def pin(core: int, log: Any) -> None:
+    """Bind this process to a core; a core that is not to be had is said, not hidden."""
+    if core < 0:
+        return
+    try:
+        os.sched_setaffinity(0, {core})
+    except OSError as error:
+        log.warning("not pinned", core=core, reason=error.strerror, cost="migrations")
+
+
+__all__ = ["Loaded", "fill_polls", "fill_venues", "pin", "sizes", "take_up"]

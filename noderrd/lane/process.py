@@ -1,0 +1,135 @@
+"""The life of a lane: start, turn, the cold side, stop."""
+
+import ctypes
+import gc
+import mmap
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.codes import EventKind, JournalKind, Reason
+from core.jit import entry
+from noderrd import logs
+from noderrd.lane import cold, decide, prepare
+from noderrd.lane.clock import calibrate, now
+from noderrd.lane.memory import Shared
+from noderrd.lane.rehearse import rehearse, turn
+from noderrd.lane.spec import LaneSpec
+from noderrd.lane.work import make
+
+STOP_TURNS_NS = 5_000_000_000
+MCL_CURRENT, MCL_FUTURE = 1, 2
+
+
+class StopWord:
+    """An int64 in a file of its own that any of SIGTERM and SIGINT makes non-zero, without Python running.
+
+    Python's C-level handler writes a byte to the wake-up descriptor: here, into the file that the loop looks at. Every signal moves the offset on, so
+    the word is the file's only content and what follows it is ignored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        os.ftruncate(self._fd, 0)
+        os.ftruncate(self._fd, 8)
+        self._map = mmap.mmap(self._fd, 8)
+        self.word = np.frombuffer(self._map, np.int64)
+        signal.set_wakeup_fd(self._fd, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+
+
+def lock_memory(log: Any) -> None:
+    """Keep every page in memory; without the right to it the node runs, and says so once."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(MCL_CURRENT | MCL_FUTURE) != 0:
+        log.warning("memory not locked", reason=os.strerror(ctypes.get_errno()), cost="a page may be reclaimed under pressure")
+
+
+@entry
+def all_stop(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
+) -> None:  # fmt: skip
+    """Tell every strategy that it ends."""
+    for strat in range(lane[0]["control"][0]["n_strategies"]):
+        if lane[0]["strategies"][strat]["address"] != 0 and lane[0]["strategies"][strat]["halted"] == 0:
+            decide.all_products(
+                lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, strat, EventKind.STOP, now(lane[0]["control"])
+            )
+
+
+def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Connections, log: Any) -> None:
+    """Stop strategies, cancel what is open, wait for the venues' word, log out."""
+    all_stop(
+        shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.qty, shared.products, shared.positions, shared.limits, shared.states
+    )
+    shared.control[0]["paused"] = 1
+    end = time.time_ns() + STOP_TURNS_NS
+    while shared.lane[0]["n_live"] > 0 and time.time_ns() < end:
+        cold.cancel_matching(shared.lane, work, shared.insts, -1, -1, -1)
+        stop.word[0] = 0
+        if turn(shared, work, stop.word, 2000) in (Reason.DISCONNECTED, Reason.LOGIN_REJECTED):
+            links.down(int(work[0]["why"]), "while stopping")
+    if shared.lane[0]["n_live"] > 0:
+        log.warning("orders left open", n=int(shared.lane[0]["n_live"]))
+    for v in range(int(shared.control[0]["n_venues"])):
+        links.logout(v)
+        links.close(v)
+
+
+def run(path: Path) -> int:
+    """Be the lane that the spec at `path` describes."""
+    spec = LaneSpec.read(path)
+    log = logs.get(spec.name)
+    prepare.pin(spec.core, log)
+    shared = Shared(Path(spec.shared), prepare.sizes(spec), create=True)
+    if not shared.own():
+        log.error("another lane holds this state", file=spec.shared)
+        return 1
+    stop, work = StopWord(Path(spec.stop)), make()
+    began = time.monotonic()
+    log.info("warming", cache=os.environ.get("NUMBA_CACHE_DIR", ""))
+    rehearse(spec, log)
+    calibrate(shared.control)
+    still_open = prepare.take_up(spec, shared)
+    loaded = prepare.Loaded(spec, shared, work, log)
+    loaded.load(spec)
+    sockets = prepare.fill_venues(spec, shared)
+    links = cold.Connections(spec, shared, work, log)
+    lock_memory(log)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    cold.journal_words(shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, 0, 0)
+    shared.control[0]["heartbeat_ns"] = time.time_ns()
+    shared.control[0]["ready"] = 1
+    log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 2))
+    idle = int(shared.control[0]["idle"])
+    while True:
+        prepare.fill_polls(shared, work)
+        reason = turn(shared, work, stop.word, 0, idle)
+        v = int(work[0]["why"])
+        if reason == Reason.STOP:
+            break
+        if reason == Reason.COMMAND:
+            cold.obey(shared, work, lambda: loaded.reload(path), log)
+        elif reason == Reason.CONNECT:
+            links.connect(v)
+        elif reason == Reason.LOGIN_REJECTED:
+            links.refused(v)
+        elif reason == Reason.DISCONNECTED:
+            links.down(v, "closed, silent or out of protocol")
+    shared.control[0]["ready"] = 0
+    wind_down(shared, work, stop, links, log)
+    cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, 0, 0, 0, 0)
+    for line in sockets:
+        line.close()
+    log.info("stopped")
+    sys.stderr.flush()
+    return 0
