@@ -75,15 +75,27 @@ def reserve(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, qt
 
 
 @kernel
+def finish(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, status: int) -> None:
+    """End an order: nothing of it can fill any more."""
+    if live(orders[slot]["ord_status"]):
+        positions[index]["n_open"] -= 1
+    orders[slot]["ord_status"] = status
+    orders[slot]["leaves_qty"] = 0
+    orders[slot]["pending_ref"] = 0
+    reserve(orders, slot, positions, index, 0)
+
+
+@kernel
 def rest(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> None:
     """Give an order the state that its quantities say, once nothing is pending."""
     leaves = orders[slot]["leaves_qty"]
     if leaves <= 0:
-        finished = orders[slot]["cum_qty"] >= orders[slot]["order_qty"]
-        orders[slot]["ord_status"] = OrdStatus.FILLED if finished else OrdStatus.CANCELED
-    elif orders[slot]["ord_status"] != OrdStatus.PENDING_CANCEL:
+        whole = orders[slot]["cum_qty"] >= orders[slot]["order_qty"]
+        finish(orders, slot, positions, index, OrdStatus.FILLED if whole else OrdStatus.CANCELED)
+        return
+    if orders[slot]["ord_status"] != OrdStatus.PENDING_CANCEL:
         orders[slot]["ord_status"] = OrdStatus.PARTIALLY_FILLED if orders[slot]["cum_qty"] > 0 else OrdStatus.NEW
-    reserve(orders, slot, positions, index, max(leaves, np.int64(0)))
+    reserve(orders, slot, positions, index, leaves)
 
 
 @kernel
@@ -94,17 +106,6 @@ def enter(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> N
     orders[slot]["reserved_qty"] = 0
     positions[index]["n_open"] += 1
     reserve(orders, slot, positions, index, orders[slot]["order_qty"])
-
-
-@kernel
-def finish(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, status: int) -> None:
-    """End an order: nothing of it can fill any more."""
-    if live(orders[slot]["ord_status"]):
-        positions[index]["n_open"] -= 1
-    orders[slot]["ord_status"] = status
-    orders[slot]["leaves_qty"] = 0
-    orders[slot]["pending_ref"] = 0
-    reserve(orders, slot, positions, index, 0)
 
 
 @kernel
