@@ -424,6 +424,7 @@ LANE = _record(
     ("orders", ORDER, (ORDER_SLOTS,)),
     ("denials", ORDER, (DENIAL_SLOTS,)),
     ("ref_slots", "i4", (MAX_VENUES, REF_SLOTS)),
+    ("table_used", "i8", (1,)),  # orders in the table of the feed
     ("n_live", "i8"),
     ("live", "i4", (LIVE_SLOTS,)),  # slots of the orders that can still fill: derived from `orders`, rebuilt at every start
     ("histograms", "i8", (STAGES, BUCKETS)),

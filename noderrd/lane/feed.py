@@ -74,7 +74,7 @@ def queue_ahead(lane: np.ndarray, insts: np.ndarray, qty: np.ndarray, changed: n
 def system_event(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, code: int) -> None:
     """Follow the venue's phase (ITCH 5.0 section 1.1): outside market hours its books are CLOSED."""
     venue = lane[0]["venues"]
-    phase = venue[v]["phase"]
+    phase = np.int64(venue[v]["phase"])
     if code == 79:  # O
         phase = Phase.START_OF_MESSAGES
     elif code == 83:  # S
@@ -126,7 +126,7 @@ def message(
     known = locates[v, work[0]["message"][0]["locate"]]
     if known >= 0:
         touch(work, insts, known)
-    inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, table, changed)
+    inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, table, lane[0]["table_used"], changed)
     record(lane[0]["histograms"][Stage.BOOK], elapsed(control, cycles() - decoded))
     if inst < -1:
         trouble(lane, work, insts, v, known, inst)
@@ -149,7 +149,7 @@ def message(
 @kernel
 def trouble(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, known: int, code: int) -> None:
     """A message that its book could not take: the symbol is no longer LIVE, and it is counted why."""
-    count(lane, Counter.UNKNOWN_ORDER if code == book.UNKNOWN_ORDER else Counter.BOOK_FULL, 1)
+    count(lane, Counter.BOOK_FULL if code == book.LEVELS_FULL or code == book.TABLE_FULL else Counter.UNKNOWN_ORDER, 1)
     if known >= 0:
         insts[known]["state"] = insts[known]["state"] | BookState.GAP
         insts[known]["touched"] = insts[known]["touched"] | Change.STATUS

@@ -46,6 +46,7 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
     """Empty every book; a symbol whose trading state was never published is HALTED (ITCH 5.0 section 1.2.2)."""
     for block in (shared.px, shared.qty, shared.cnt, shared.table.view(np.uint8), shared.insts.view(np.uint8), shared.products.view(np.uint8)):
         block[...] = 0
+    shared.lane[0]["table_used"] = 0
     shared.locates[...] = -1
     for product in range(len(spec.products)):
         row = shared.products[product]

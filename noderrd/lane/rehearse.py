@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from core import ouch, soupbintcp
+from core import soupbintcp
 from core import layout as at
 from core.codes import Session
 from noderrd.lane import prepare
@@ -70,7 +70,7 @@ def rehearse(spec: LaneSpec, log: Any) -> Shared:
             shared.venues[v]["connect_at_ns"] = at.NO_LIMIT
         row["fd_a"], row["fd_order"], row["session_state"] = feed_in.fileno(), order_in.fileno(), Session.LOGIN_SENT
         order_out.send(soupbintcp.frame(b"A" + SESSION + b"1".rjust(20)))
-        order_out.send(soupbintcp.frame(b"S" + ouch.account_query_response(1)))
+        order_out.send(soupbintcp.frame(b"SQ" + bytes(8) + (1).to_bytes(4, "big") + bytes(2)))
         stop = np.zeros(1, np.int64)
         messages = _messages(scratch)
         for k, message in enumerate(messages):

@@ -123,7 +123,7 @@ def apply(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.nd
         count(lane, Counter.ACCEPTED, 1)
         return done
     if kind == ouch.REPLACED:
-        leaves = m["qty"] - order[slot]["cum_qty"] if ouch.REPLACED_QTY_IS_TOTAL else m["qty"]
+        leaves = m["qty"]  # outstanding: executed shares are not in it
         record(lane[0]["histograms"][Stage.ACK], now_ns - order[slot]["sent_ns"])
         order[slot]["queue_ahead"] = -1
         return order_state.replaced(

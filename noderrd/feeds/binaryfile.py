@@ -1,0 +1,69 @@
+"""Nasdaq BinaryFILE: messages behind two-byte lengths, a zero length at the end. Plain or gzip, told by content.
+
+What can be read of a damaged or truncated file is given, with the offset (in the unpacked bytes) where it stops being one.
+"""
+
+import dataclasses
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from core.bigendian import get_u16
+from core.jit import entry
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """`data` uint8[bytes]; `offsets` int64[n], of each message's first byte; its length stands in the two bytes before."""
+
+    data: np.ndarray
+    offsets: np.ndarray
+    damaged_at: int | None  # None: whole
+
+
+@entry
+def _frames(data: np.ndarray, offsets: np.ndarray) -> int:
+    """Fill offsets; gives how many, or -1 - how many when the last frame is cut short. A zero length ends the file."""
+    at = np.int64(0)
+    n = np.int64(0)
+    while at + 2 <= data.shape[0]:
+        length = get_u16(data, at)
+        if length == 0:
+            return n
+        if at + 2 + length > data.shape[0]:
+            return -1 - n
+        offsets[n] = at + 2
+        n += 1
+        at += 2 + length
+    return n if at == data.shape[0] else -1 - n
+
+
+def unpack(path: Path) -> tuple[bytes, bool]:
+    """Give a file's bytes, unpacked when they are gzip, and whether the packing was whole. Raises OSError."""
+    raw = path.read_bytes()
+    if raw[:2] != b"\x1f\x8b":
+        return raw, True
+    inflate, out, whole = zlib.decompressobj(wbits=31), bytearray(), True
+    try:
+        out += gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        whole = False
+        try:
+            out += inflate.decompress(raw)
+        except zlib.error:
+            whole = False
+    return bytes(out), whole
+
+
+def read(path: Path) -> Recording:
+    """Read a recording. Raises OSError."""
+    content, whole = unpack(path)
+    data = np.frombuffer(content, np.uint8)
+    offsets = np.zeros(len(content) // 3 + 1, np.int64)
+    n = int(_frames(data, offsets))
+    count = n if n >= 0 else -1 - n
+    end = int(offsets[count - 1]) + (int(data[offsets[count - 1] - 2]) << 8 | int(data[offsets[count - 1] - 1])) if count else 0
+    damaged = None if n >= 0 and whole else end
+    return Recording(data, offsets[:count].copy(), damaged)
