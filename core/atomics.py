@@ -4,7 +4,8 @@ On x86-64 aligned 8-byte loads and stores are atomic and stores are seen in orde
 it only forbids the compiler to reorder. That is all a single writer needs. (Intel SDM volume 3, section 9.2.)
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -15,7 +16,7 @@ from core.jit import kernel
 
 
 @intrinsic
-def release(_context: Any) -> Any:
+def _release(_context: Any) -> Any:
     """Everything stored before is seen before anything stored after."""
 
     def build(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
@@ -25,8 +26,11 @@ def release(_context: Any) -> Any:
     return types.int64(), build
 
 
+release: Callable[[], int] = cast("Any", _release)
+
+
 @intrinsic
-def acquire(_context: Any) -> Any:
+def _acquire(_context: Any) -> Any:
     """Nothing loaded after is older than what was loaded before."""
 
     def build(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
@@ -34,6 +38,9 @@ def acquire(_context: Any) -> Any:
         return ir.Constant(ir.IntType(64), 0)
 
     return types.int64(), build
+
+
+acquire: Callable[[], int] = cast("Any", _acquire)
 
 
 @kernel

@@ -6,19 +6,20 @@ that may use the top bit, uint64.
 
 import numpy as np
 
+from core.integer import i64
 from core.jit import kernel
 
 
 @kernel
 def get_u16(buf: np.ndarray, at: int) -> int:
     """Two bytes."""
-    return (np.int64(buf[at]) << 8) | np.int64(buf[at + 1])
+    return (i64(buf[at]) << 8) | i64(buf[at + 1])
 
 
 @kernel
 def get_u32(buf: np.ndarray, at: int) -> int:
     """Four bytes."""
-    return (np.int64(buf[at]) << 24) | (np.int64(buf[at + 1]) << 16) | (np.int64(buf[at + 2]) << 8) | np.int64(buf[at + 3])
+    return (i64(buf[at]) << 24) | (i64(buf[at + 1]) << 16) | (i64(buf[at + 2]) << 8) | i64(buf[at + 3])
 
 
 @kernel

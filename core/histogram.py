@@ -4,13 +4,15 @@ A row int64[BUCKETS] is what `hdrh.histogram.HdrHistogram(LOWEST, HIGHEST, DIGIT
 control plane hands it over without touching the lane. (HdrHistogram: AbstractHistogram.countsArrayIndex, Gil Tene.)
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from core.integer import i64
 from core.jit import kernel
 from core.layout import BUCKETS
 
@@ -26,7 +28,7 @@ HALF_BITS = 10
 
 
 @intrinsic
-def leading_zeros(_context: Any, _value: Any) -> Any:
+def _leading_zeros(_context: Any, _value: Any) -> Any:
     """Count the leading zero bits of an int64."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -35,10 +37,13 @@ def leading_zeros(_context: Any, _value: Any) -> Any:
     return types.int64(types.int64), build
 
 
+leading_zeros: Callable[[int], int] = cast("Any", _leading_zeros)
+
+
 @kernel
 def index_of(value: int) -> int:
     """Give the index into the counts for a value in LOWEST..HIGHEST."""
-    bucket = 64 - leading_zeros(np.int64(value) | np.int64(SUB_BUCKETS - 1)) - (HALF_BITS + 1)
+    bucket = 64 - leading_zeros(i64(value) | i64(SUB_BUCKETS - 1)) - (HALF_BITS + 1)
     sub = value >> bucket
     return ((bucket + 1) << HALF_BITS) + sub - HALF
 
@@ -46,4 +51,4 @@ def index_of(value: int) -> int:
 @kernel
 def record(row: np.ndarray, value: int) -> None:
     """Count one value in a row int64[BUCKETS]. Below 0 counts as 0 and above HIGHEST as HIGHEST: both ends stay visible."""
-    row[index_of(min(max(np.int64(value), np.int64(0)), np.int64(HIGHEST)))] += 1
+    row[index_of(min(max(i64(value), i64(0)), i64(HIGHEST)))] += 1

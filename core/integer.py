@@ -9,4 +9,4 @@ from typing import Any, cast
 
 import numpy as np
 
-i64: Callable[[Any], int] = cast(Any, np.int64)
+i64: Callable[[Any], int] = cast("Any", np.int64)

@@ -12,7 +12,9 @@ branch that raises on division by zero: integer division by zero then gives 0, s
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from numba import njit
+import numba
+
+njit: Any = numba.njit  # its stubs do not know the private flags
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,15 +23,15 @@ R = TypeVar("R")
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for calls from other kernels."""
     compiled = njit(nogil=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, cache=True)(function)
-    return cast(Callable[P, R], compiled)
+    return cast("Callable[P, R]", compiled)
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for calls from Python, without the interpreter's lock held."""
-    return cast(Callable[P, R], njit(nogil=True, _nrt=False, error_model="numpy", cache=True)(function))
+    return cast("Callable[P, R]", njit(nogil=True, _nrt=False, error_model="numpy", cache=True)(function))
 
 
 def exposed(function: Callable[P, R], *, boundscheck: bool = True) -> Callable[P, R]:
     """Give a kernel's source its own wrapper, with bounds checked by default: for tests and for checking users' code."""
     source: Any = getattr(function, "py_func", function)
-    return cast(Callable[P, R], njit(nogil=True, error_model="numpy", boundscheck=boundscheck)(source))
+    return cast("Callable[P, R]", njit(nogil=True, error_model="numpy", boundscheck=boundscheck)(source))

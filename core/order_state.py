@@ -14,6 +14,7 @@ import numpy as np
 from core import position
 from core.atomics import release
 from core.codes import OrdStatus, Side
+from core.integer import i64
 from core.jit import kernel
 
 
@@ -109,9 +110,7 @@ def enter(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> N
 
 
 @kernel
-def accepted(
-    orders: np.ndarray, slot: int, positions: np.ndarray, index: int, px: int, qty: int, order_ref: int, dead: bool, now_ns: int
-) -> int:
+def accepted(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, px: int, qty: int, order_ref: int, dead: bool, now_ns: int) -> int:
     """Accepted (OUCH 5.0 section 2.2): the venue's terms hold, which may differ from what was asked. `dead`: taken and canceled at once."""
     status = orders[slot]["ord_status"]
     if status != OrdStatus.PENDING_NEW and status != OrdStatus.UNKNOWN and status != OrdStatus.PENDING_CANCEL and status != OrdStatus.PENDING_REPLACE:
@@ -132,7 +131,16 @@ def accepted(
 
 @kernel
 def replaced(
-    orders: np.ndarray, slot: int, positions: np.ndarray, index: int, ref: int, px: int, leaves: int, order_ref: int, dead: bool, now_ns: int
+    orders: np.ndarray,
+    slot: int,
+    positions: np.ndarray,
+    index: int,
+    ref: int,
+    px: int,
+    leaves: int,
+    order_ref: int,
+    dead: bool,
+    now_ns: int,
 ) -> int:
     """Replaced (section 2.3): the chain goes on under a new UserRefNum; `leaves` shares are open."""
     if not live(orders[slot]["ord_status"]):
@@ -185,7 +193,7 @@ def executed(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, p
     orders[slot]["last_qty"] = qty
     if not was_live:
         return 0
-    orders[slot]["leaves_qty"] = max(orders[slot]["leaves_qty"] - qty, np.int64(0))
+    orders[slot]["leaves_qty"] = max(orders[slot]["leaves_qty"] - qty, i64(0))
     if orders[slot]["leaves_qty"] == 0 and orders[slot]["pending_ref"] == 0:
         finish(orders, slot, positions, index, OrdStatus.FILLED)
     elif orders[slot]["pending_ref"] == 0:

@@ -213,9 +213,7 @@ def put_post_only(buf: np.ndarray, at: int, post_only: int) -> int:
 
 
 @kernel
-def put_enter(
-    buf: np.ndarray, at: int, user_ref: int, side: int, qty: int, stock: int, px: int, tif: int, post_only: int, cl_ord_id: int
-) -> int:
+def put_enter(buf: np.ndarray, at: int, user_ref: int, side: int, qty: int, stock: int, px: int, tif: int, post_only: int, cl_ord_id: int) -> int:
     """Enter Order (section 2.1): displayed, principal, continuous market. `side`: Side, `tif`: TimeInForce, `cl_ord_id` < 2**56."""
     buf[at] = ENTER
     put_u32(buf, at + 1, user_ref)

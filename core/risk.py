@@ -8,6 +8,7 @@ filled that could make it worse.
 import numpy as np
 
 from core.codes import Denial, Limit, Side
+from core.integer import i64
 from core.jit import kernel
 from core.layout import MAX_STRATEGIES
 
@@ -52,7 +53,7 @@ def reference(insts: np.ndarray, px: np.ndarray, inst: int) -> int:
 @kernel
 def worst_position(positions: np.ndarray, inst: int, n_insts: int, strat: int, side: int, more: int) -> int:
     """Give |position| if every order on `side` filled and `more` shares too: the larger of the strategy's and the account's."""
-    own = account = np.int64(0)
+    own = account = i64(0)
     for s in range(MAX_STRATEGIES):
         k = s * n_insts + inst
         worst = positions[k]["position"] + positions[k]["open_buy"] if side == Side.BUY else positions[k]["open_sell"] - positions[k]["position"]
@@ -65,7 +66,7 @@ def worst_position(positions: np.ndarray, inst: int, n_insts: int, strat: int, s
 @kernel
 def take_token(strategies: np.ndarray, strat: int, rate: int, now_ns: int) -> bool:
     """Token bucket of a strategy: `rate` tokens a second, one second's worth held (Turner 1986)."""
-    elapsed = min(max(now_ns - strategies[strat]["tokens_ns"], np.int64(0)), np.int64(NANO))
+    elapsed = min(max(now_ns - strategies[strat]["tokens_ns"], i64(0)), i64(NANO))
     tokens = min(strategies[strat]["tokens"] + elapsed * rate, rate * NANO)
     strategies[strat]["tokens_ns"] = now_ns
     if tokens < NANO:

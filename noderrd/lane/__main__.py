@@ -26,7 +26,7 @@ def main() -> int:
         if "pickle" not in f"{type(error).__module__}{error}" and not isinstance(error, EOFError):
             raise
         shutil.rmtree(os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
-        os.execv(sys.executable, [sys.executable, "-P", "-m", "noderrd.lane", *sys.argv[1:]])
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "noderrd.lane", *sys.argv[1:]])  # noqa: S606 - itself again
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from core.integer import i64
 from core.jit import entry, kernel
 from noderrd.lane.syscalls import cycles, realtime
 
@@ -29,7 +30,7 @@ def elapsed(control: np.ndarray, ticks: int) -> int:
 @kernel
 def anchor(control: np.ndarray, timespec: np.ndarray) -> None:
     """Tie the counter to the wall clock anew; the reading that was not torn apart by an interruption counts."""
-    best = np.int64(1) << 62
+    best = i64(1) << 62
     for _ in range(4):
         before = cycles()
         wall = realtime(timespec)

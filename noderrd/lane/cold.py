@@ -13,6 +13,7 @@ import numpy as np
 from core import layout as at
 from core import order_state, soupbintcp
 from core.codes import Command, Counter, Denial, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
+from core.integer import i64
 from core.jit import entry, kernel
 from noderrd.lane import orders, record
 from noderrd.lane.clock import now
@@ -26,9 +27,9 @@ REJECTS_MAX = 20  # a venue that still refuses then wants a person: 20 tries are
 
 
 @entry
-def cancel_matching(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
+def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
     """Cancel what matches (-1: any); gives how many were asked."""
-    return orders.cancel_matching(lane, work, insts, venue, product, strat)
+    return orders.cancel_matching(lane, insts, venue, product, strat)
 
 
 @entry
@@ -41,7 +42,7 @@ def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int
 def lost(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int) -> None:
     """The session is gone: an order none of whose bytes went out is over; one not yet answered may or may not live."""
     order = lane[0]["orders"]
-    k = np.int64(0)
+    k = i64(0)
     while k < lane[0]["n_live"]:
         slot = lane[0]["live"][k]
         k += 1
@@ -102,14 +103,14 @@ def flatten_one(
     if n == 0:
         return -1
     product = insts[inst]["product"]
-    lot = max(insts[inst]["lot"], np.int64(1))
+    lot = max(insts[inst]["lot"], i64(1))
     intent = work[0]["intents"]
     intent[0]["kind"] = 1
     intent[0]["venue"] = insts[inst]["venue"]
     intent[0]["side"] = side
     intent[0]["time_in_force"] = TimeInForce.IOC
     intent[0]["flags"] = 0
-    intent[0]["px"] = px[inst, book_side, n - 1] // max(products[product]["tick"], np.int64(1))
+    intent[0]["px"] = px[inst, book_side, n - 1] // max(products[product]["tick"], i64(1))
     intent[0]["qty"] = abs(held) // lot * lot
     if intent[0]["qty"] == 0:
         return -1
@@ -123,7 +124,7 @@ def flatten(
     positions: np.ndarray, limits: np.ndarray, venue: int, product: int, strat: int, result: np.ndarray,
 ) -> None:  # fmt: skip
     """Cancel what matches and close its positions; result int64[2]: orders sent, positions that could not be closed."""
-    orders.cancel_matching(lane, work, insts, venue, product, strat)
+    orders.cancel_matching(lane, insts, venue, product, strat)
     for s in range(at.MAX_STRATEGIES):
         for inst in range(insts.shape[0]):
             if (venue < 0 or insts[inst]["venue"] == venue) and (product < 0 or insts[inst]["product"] == product) and (strat < 0 or s == strat):
@@ -263,7 +264,7 @@ def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
         venue, product, strat = scope_of(scope, index)
         row["status"] = row["acted"] = row["failed"] = 0
         if verb == Command.CANCEL_ALL:
-            row["acted"] = cancel_matching(shared.lane, work, shared.insts, venue, product, strat)
+            row["acted"] = cancel_matching(shared.lane, shared.insts, venue, product, strat)
         elif verb == Command.FLATTEN:
             result = np.zeros(2, np.int64)
             flatten(
@@ -282,7 +283,9 @@ def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
             row["acted"] = 1
         else:
             row["status"] = Denial.BAD_FIELD
-        kind = {Command.HALT: JournalKind.HALT, Command.RESUME: JournalKind.RESUME}.get(Command(verb) if row["status"] == 0 else Command.HALT, JournalKind.COMMAND)
+        kind = {Command.HALT: JournalKind.HALT, Command.RESUME: JournalKind.RESUME}.get(
+            Command(verb) if row["status"] == 0 else Command.HALT, JournalKind.COMMAND
+        )
         journal_words(shared.lane, kind, venue, strat, -1, verb, scope, index, int(row["status"]))
         log.info("command", verb=verb, scope=scope, index=index, acted=int(row["acted"]), failed=int(row["failed"]))
         row["done"] = row["seq"]

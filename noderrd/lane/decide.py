@@ -10,6 +10,7 @@ from core import features
 from core import layout as at
 from core.codes import Change, Counter, EventKind, Halt, JournalKind, Stage
 from core.histogram import record
+from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import feed, orders, ort, view
 from noderrd.lane.clock import elapsed, now
@@ -22,13 +23,13 @@ LATE_COST = 4
 
 
 @kernel
-def stop_strategy(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, strat: int, why: int, detail: int, now_ns: int) -> None:
+def stop_strategy(lane: np.ndarray, insts: np.ndarray, strat: int, why: int, detail: int, now_ns: int) -> None:
     """Halt a strategy and cancel its orders."""
     lane[0]["control"][0]["halt_strategy"][strat] = why
     lane[0]["strategies"][strat]["halted"] = why
     lane[0]["strategies"][strat]["fault"] = detail
     journal_words(lane, JournalKind.FAULT, -1, strat, -1, now_ns, why, detail, 0, 0)
-    orders.cancel_matching(lane, work, insts, -1, -1, strat)
+    orders.cancel_matching(lane, insts, -1, -1, strat)
 
 
 @kernel
@@ -51,17 +52,17 @@ def call(
     took = elapsed(control, cycles() - began)
     record(lane[0]["histograms"][Stage.STRATEGY], took)
     count(lane, Counter.STRATEGY_CALLS, 1)
-    strategy[strat]["seed"] = np.int64(work[0]["view"][0]["seed"])
+    strategy[strat]["seed"] = i64(work[0]["view"][0]["seed"])
     notes(lane, work, strat, product, event[0]["now_ns"])
     if n < 0 or n > at.MAX_INTENTS:
         count(lane, Counter.STRATEGY_FAULTS, 1)
-        stop_strategy(lane, work, insts, strat, Halt.STRATEGY_FAULT, n, event[0]["now_ns"])
+        stop_strategy(lane, insts, strat, Halt.STRATEGY_FAULT, n, event[0]["now_ns"])
         return
     if took > strategy[strat]["budget_ns"]:
         count(lane, Counter.STRATEGY_OVER_BUDGET, 1)
         strategy[strat]["over_budget"] += LATE_COST
         if strategy[strat]["over_budget"] >= LATE:
-            stop_strategy(lane, work, insts, strat, Halt.OVER_BUDGET, took, event[0]["now_ns"])
+            stop_strategy(lane, insts, strat, Halt.OVER_BUDGET, took, event[0]["now_ns"])
             return
     elif strategy[strat]["over_budget"] > 0:
         strategy[strat]["over_budget"] -= 1
@@ -100,7 +101,7 @@ def score(lane: np.ndarray, work: np.ndarray, products: np.ndarray, product: int
         value = load_f32(work[0]["model_out"][m] + 4 * k)
         good = good and np.isfinite(value)
         products[product]["score"][k] = value
-    products[product]["score_ns"] = now_ns if good else np.int64(0)
+    products[product]["score_ns"] = now_ns if good else i64(0)
     count(lane, Counter.MODEL_RUNS if good else Counter.MODEL_FAULTS, 1)
     record(lane[0]["histograms"][Stage.MODEL], elapsed(lane[0]["control"], cycles() - began))
 
@@ -149,7 +150,7 @@ def changed(
             record(lane[0]["histograms"][Stage.FEATURES], elapsed(control, cycles() - began))
             score(lane, work, products, product, stamp)
         count(lane, Counter.BOOK_EVENTS, 1)
-        tick(lane, products, insts, px, qty, inst, stamp)
+        tick(lane, products, insts, px, inst, stamp)
         if work[0]["live_insts"][inst] == 0 and not what & Change.STATUS:
             continue  # nobody decides on a book that is not LIVE
         for strat in range(control[0]["n_strategies"]):
@@ -160,7 +161,7 @@ def changed(
             if what & Change.TRADE:
                 blank(work, EventKind.TRADE, v, stamp)
                 trade = work[0]["traded"][inst]
-                work[0]["event"][0]["last_px"] = trade["trade_px"] // max(products[product]["tick"], np.int64(1))
+                work[0]["event"][0]["last_px"] = trade["trade_px"] // max(products[product]["tick"], i64(1))
                 work[0]["event"][0]["last_qty"] = trade["trade_qty"]
                 work[0]["event"][0]["side"] = trade["trade_side"]
             else:
@@ -213,9 +214,9 @@ def timers(
     for strat in range(lane[0]["control"][0]["n_strategies"]):
         if strategy[strat]["address"] == 0 or strategy[strat]["halted"] != 0:
             continue
-        kind = np.int64(EventKind.TIMER)
+        kind = i64(EventKind.TIMER)
         if strategy[strat]["fresh"] != 0:
-            kind = np.int64(EventKind.PARAMS) if strategy[strat]["fresh"] == 2 else np.int64(EventKind.START)
+            kind = i64(EventKind.PARAMS) if strategy[strat]["fresh"] == 2 else i64(EventKind.START)
             strategy[strat]["fresh"] = 0
         elif strategy[strat]["timer_ns"] == 0 or now_ns < strategy[strat]["next_timer_ns"]:
             continue

@@ -9,15 +9,15 @@ and nobody decides on its books. (MoldUDP64 1.00; arbitration of lines: the firs
 import numpy as np
 
 from core import book, features, itch
-from core import layout as at
 from core.atomics import begin, end
 from core.bigendian import get_i64, get_u16, put_i64, put_u16
-from core.codes import BookState, Change, Counter, EventKind, JournalKind, Phase, Stage
+from core.codes import BookState, Change, Counter, JournalKind, Phase, Stage
 from core.histogram import record
+from core.integer import i64
 from core.jit import kernel
-from noderrd.lane.clock import elapsed, now
-from noderrd.lane.record import count, journal_words, notify
-from noderrd.lane.syscalls import MSG_TRUNC, cycles, recvmmsg, send
+from noderrd.lane.clock import elapsed
+from noderrd.lane.record import count, journal_words
+from noderrd.lane.syscalls import cycles, send
 
 HEADER = 20
 END_OF_SESSION = 0xFFFF
@@ -31,7 +31,7 @@ LINE_REQUEST = 2
 def ask(lane: np.ndarray, v: int, now_ns: int) -> None:
     """Request the messages from the next expected one on (MoldUDP64 section 3: Request Packet)."""
     venue = lane[0]["venues"]
-    missing = min(venue[v]["high_seq"] - venue[v]["next_seq"], np.int64(ASK_MAX))
+    missing = min(venue[v]["high_seq"] - venue[v]["next_seq"], i64(ASK_MAX))
     if missing <= 0 or venue[v]["fd_request"] < 0:
         return
     packet = venue[v]["request"]
@@ -65,16 +65,16 @@ def queue_ahead(lane: np.ndarray, insts: np.ndarray, qty: np.ndarray, changed: n
         own = order[slot]["order_ref"]
         if changed[0]["ref"] == own and changed[0]["qty"] > 0:
             n = insts[inst]["n"][changed[0]["side"]]
-            order[slot]["queue_ahead"] = qty[inst, changed[0]["side"], n - 1] - changed[0]["qty"] if n > 0 else np.int64(0)
+            order[slot]["queue_ahead"] = qty[inst, changed[0]["side"], n - 1] - changed[0]["qty"] if n > 0 else i64(0)
         elif changed[0]["qty"] < 0 and changed[0]["ref"] < own and order[slot]["queue_ahead"] > 0:
-            order[slot]["queue_ahead"] = max(order[slot]["queue_ahead"] + changed[0]["qty"], np.int64(0))
+            order[slot]["queue_ahead"] = max(order[slot]["queue_ahead"] + changed[0]["qty"], i64(0))
 
 
 @kernel
 def system_event(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, code: int) -> None:
     """Follow the venue's phase (ITCH 5.0 section 1.1): outside market hours its books are CLOSED."""
     venue = lane[0]["venues"]
-    phase = np.int64(venue[v]["phase"])
+    phase = i64(venue[v]["phase"])
     if code == 79:  # O
         phase = Phase.START_OF_MESSAGES
     elif code == 83:  # S
@@ -129,7 +129,7 @@ def message(
     inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, table, lane[0]["table_used"], changed)
     record(lane[0]["histograms"][Stage.BOOK], elapsed(control, cycles() - decoded))
     if inst < -1:
-        trouble(lane, work, insts, v, known, inst)
+        trouble(lane, insts, known, inst)
         return
     if inst < 0:
         return
@@ -147,7 +147,7 @@ def message(
 
 
 @kernel
-def trouble(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, known: int, code: int) -> None:
+def trouble(lane: np.ndarray, insts: np.ndarray, known: int, code: int) -> None:
     """A message that its book could not take: the symbol is no longer LIVE, and it is counted why."""
     count(lane, Counter.BOOK_FULL if code == book.LEVELS_FULL or code == book.TABLE_FULL else Counter.UNKNOWN_ORDER, 1)
     if known >= 0:
@@ -184,7 +184,7 @@ def datagram(
         count(lane, Counter.DROP_GARBAGE, 1)
         return 0
     heartbeat = n == 0 or n == END_OF_SESSION
-    if not whole(data, start, size, np.int64(0) if heartbeat else n):
+    if not whole(data, start, size, i64(0) if heartbeat else n):
         count(lane, Counter.DROP_TRUNCATED, 1)
         return 0
     if venue[v]["have_session"] == 0:

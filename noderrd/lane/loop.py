@@ -8,11 +8,12 @@ import numpy as np
 
 from core import layout as at
 from core.codes import Counter, Reason, Session
+from core.integer import i64
 from core.jit import entry, kernel
 from noderrd.lane import clock, decide, feed, session
 from noderrd.lane.clock import now
 from noderrd.lane.record import count
-from noderrd.lane.syscalls import cycles, poll, recvmmsg, sched_yield
+from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -34,10 +35,10 @@ def receive(
         work[0]["rx_tsc"] = cycles()
         stamp = now(lane[0]["control"])
         work[0]["rx_ns"] = stamp
-        if work[0]["headers"][k]["flags"] & feed.MSG_TRUNC:
+        if work[0]["headers"][k]["flags"] & MSG_TRUNC:
             count(lane, Counter.DROP_OVERSIZED, 1)
             continue
-        size = np.int64(work[0]["headers"][k]["len"])
+        size = i64(work[0]["headers"][k]["len"])
         if feed.datagram(lane, work, insts, px, qty, cnt, table, locates, products, v, line, k * at.RX_DATAGRAM, size, stamp) == 1:
             decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)
     work[0]["rx_tsc"] = 0
@@ -100,7 +101,7 @@ def run(
     """
     control = lane[0]["control"]
     venues = lane[0]["venues"]
-    turns = np.int64(0)
+    turns = i64(0)
     while True:
         if stop[0] != 0:
             return Reason.STOP
@@ -111,16 +112,14 @@ def run(
         answer = order_sessions(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
         if answer != 0:
             return answer
-        got = np.int64(0)
+        got = i64(0)
         for v in range(control[0]["n_venues"]):
             for line in range(3):
                 fd = venues[v]["fd_a"] if line == 0 else (venues[v]["fd_b"] if line == 1 else venues[v]["fd_request"])
                 if line == feed.LINE_REQUEST and venues[v]["high_seq"] <= venues[v]["next_seq"]:
                     continue  # nothing was asked for
                 if fd >= 0:
-                    got += receive(
-                        lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, line, fd
-                    )
+                    got += receive(lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, line, fd)
         if now_ns >= work[0]["next_timer_ns"]:
             answer = housekeeping(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states, now_ns)
             if answer != 0:

@@ -12,6 +12,7 @@ from core.atomics import release
 from core.bigendian import put_u16
 from core.codes import Counter, Denial, IntentKind, JournalKind, OrderFlag, OrdStatus, Session, Side, Stage, TimeInForce
 from core.histogram import record
+from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import wire
 from noderrd.lane.clock import elapsed, now
@@ -119,7 +120,7 @@ def deny(
 
 
 @kernel
-def transmit(lane: np.ndarray, work: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns: int) -> int:
+def transmit(lane: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns: int) -> int:
     """Frame the `size` bytes of OUCH that were built behind the last three, journal and send. As wire.flush."""
     venue = lane[0]["venues"]
     start = venue[v]["tx_len"]
@@ -158,12 +159,12 @@ def new(
     work[0]["verdict"][0] = 0
     work[0]["verdict"][1] = 0
     work[0]["verdict"][2] = -1
-    inst = np.int64(-1)
+    inst = i64(-1)
     if 0 <= v < lane[0]["control"][0]["n_venues"]:
-        inst = np.int64(products[product]["inst"][v])
+        inst = i64(products[product]["inst"][v])
     ticks = intent["px"]
-    order_px = ticks * products[product]["tick"] if 0 <= ticks <= risk.PX_MAX else np.int64(-1)
-    code = Denial.PASS
+    order_px = ticks * products[product]["tick"] if 0 <= ticks <= risk.PX_MAX else i64(-1)
+    code: int = Denial.PASS
     if inst < 0:
         code = Denial.UNKNOWN_INSTRUMENT
     elif (
@@ -184,7 +185,7 @@ def new(
         if code == Denial.PASS and crosses_own(lane, inst, side, order_px):
             code = Denial.SELF_MATCH
     count(lane, Counter.RISK_CHECKS, 1)
-    slot = free_slot(lane) if code == Denial.PASS else np.int64(-1)
+    slot = free_slot(lane) if code == Denial.PASS else i64(-1)
     if code == Denial.PASS and slot < 0:
         code = Denial.MAX_OPEN_ORDERS
     checked = cycles()
@@ -232,7 +233,7 @@ def new(
     release()
     encoded = cycles()
     order[slot]["sent_ns"] = now(lane[0]["control"])
-    gone = transmit(lane, work, v, strat, inst, size, stamp)
+    gone = transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     order[slot]["sent"] = 1 if gone >= 0 else 0
     stages(lane, work, began, checked, encoded, sent)
@@ -266,9 +267,9 @@ def replace(
     work[0]["verdict"][2] = -1
     order = lane[0]["orders"]
     slot = find(lane, intent["order_id"], strat)
-    order_px = ticks * products[product]["tick"] if 0 <= ticks <= risk.PX_MAX else np.int64(-1)
+    order_px = ticks * products[product]["tick"] if 0 <= ticks <= risk.PX_MAX else i64(-1)
     if slot < 0:
-        deny(lane, work, insts, products, strat, intent["venue"], np.int64(-1), intent["side"], order_px, qty, Denial.UNKNOWN_ORDER, stamp)
+        deny(lane, work, insts, products, strat, intent["venue"], i64(-1), intent["side"], order_px, qty, Denial.UNKNOWN_ORDER, stamp)
         return -1
     v, inst, side = order[slot]["venue"], order[slot]["inst"], order[slot]["side"]
     status = order[slot]["ord_status"]
@@ -279,7 +280,7 @@ def replace(
         code = Denial.BAD_QUANTITY
     if code == Denial.PASS:
         state = insts[inst]["state"] | lane[0]["venues"][v]["state"]
-        more = max(qty - order[slot]["cum_qty"] - order[slot]["reserved_qty"], np.int64(0))
+        more = max(qty - order[slot]["cum_qty"] - order[slot]["reserved_qty"], i64(0))
         code = risk.check(
             lane[0]["control"], halt_symbol, insts, px, positions, limits, lane[0]["strategies"], strat, inst, side, order_px, qty, more,
             False, False, state, stamp, work[0]["verdict"],
@@ -305,7 +306,7 @@ def replace(
     order[slot]["rx_ns"] = work[0]["rx_ns"]
     encoded = cycles()
     order[slot]["sent_ns"] = now(lane[0]["control"])
-    transmit(lane, work, v, strat, inst, size, stamp)
+    transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     stages(lane, work, began, checked, encoded, sent)
     count(lane, Counter.REPLACES, 1)
@@ -313,7 +314,7 @@ def replace(
 
 
 @kernel
-def cancel(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, slot: int) -> int:
+def cancel(lane: np.ndarray, slot: int) -> int:
     """Ask the venue to cancel all of an order: 1 asked, 0 not possible now (asked already, no session, no room)."""
     order = lane[0]["orders"]
     v = order[slot]["venue"]
@@ -330,15 +331,15 @@ def cancel(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, slot: int) -> 
         ref = order[slot]["pending_ref"] if k == 1 else order[slot]["user_ref"]
         start = lane[0]["venues"][v]["tx_len"]
         size = ouch.put_cancel(lane[0]["venues"][v]["tx"], start + 3, ref, 0)
-        transmit(lane, work, v, order[slot]["strat"], order[slot]["inst"], size, stamp)
+        transmit(lane, v, order[slot]["strat"], order[slot]["inst"], size, stamp)
     count(lane, Counter.CANCELS, 1)
     return 1
 
 
 @kernel
-def cancel_matching(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
+def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
     """Cancel every live order of a venue, product and strategy (-1: any); gives how many were asked."""
-    asked = np.int64(0)
+    asked = i64(0)
     order = lane[0]["orders"]
     for k in range(lane[0]["n_live"]):
         slot = lane[0]["live"][k]
@@ -347,7 +348,7 @@ def cancel_matching(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, venue
             and (product < 0 or insts[order[slot]["inst"]]["product"] == product)
             and (strat < 0 or order[slot]["strat"] == strat)
         ):
-            asked += cancel(lane, work, insts, slot)
+            asked += cancel(lane, slot)
     return asked
 
 
@@ -371,10 +372,23 @@ def act(
         elif kind == IntentKind.CANCEL:
             slot = find(lane, work[0]["intents"][j]["order_id"], strat)
             if slot >= 0:
-                cancel(lane, work, insts, slot)
+                cancel(lane, slot)
         elif kind == IntentKind.CANCEL_ALL:
-            cancel_matching(lane, work, insts, -1, product, strat)
+            cancel_matching(lane, insts, -1, product, strat)
         else:
             intent = work[0]["intents"][j]
             work[0]["verdict"][1] = kind
-            deny(lane, work, insts, products, strat, intent["venue"], np.int64(-1), 0, 0, intent["qty"], Denial.BAD_FIELD, now(lane[0]["control"]))
+            deny(
+                lane,
+                work,
+                insts,
+                products,
+                strat,
+                intent["venue"],
+                i64(-1),
+                0,
+                0,
+                intent["qty"],
+                Denial.BAD_FIELD,
+                now(lane[0]["control"]),
+            )

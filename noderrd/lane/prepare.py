@@ -44,7 +44,14 @@ def fill_control(spec: LaneSpec, shared: Shared) -> None:
 
 def fill_books(spec: LaneSpec, shared: Shared) -> None:
     """Empty every book; a symbol whose trading state was never published is HALTED (ITCH 5.0 section 1.2.2)."""
-    for block in (shared.px, shared.qty, shared.cnt, shared.table.view(np.uint8), shared.insts.view(np.uint8), shared.products.view(np.uint8)):
+    for block in (
+        shared.px,
+        shared.qty,
+        shared.cnt,
+        shared.table.view(np.uint8),
+        shared.insts.view(np.uint8),
+        shared.products.view(np.uint8),
+    ):
         block[...] = 0
     shared.lane[0]["table_used"] = 0
     shared.locates[...] = -1

@@ -67,12 +67,21 @@ def all_stop(
 def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Connections, log: Any) -> None:
     """Stop strategies, cancel what is open, wait for the venues' word, log out."""
     all_stop(
-        shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.qty, shared.products, shared.positions, shared.limits, shared.states
+        shared.lane,
+        work,
+        shared.halt_symbol,
+        shared.insts,
+        shared.px,
+        shared.qty,
+        shared.products,
+        shared.positions,
+        shared.limits,
+        shared.states,
     )
     shared.control[0]["paused"] = 1
     end = time.time_ns() + STOP_TURNS_NS
     while shared.lane[0]["n_live"] > 0 and time.time_ns() < end:
-        cold.cancel_matching(shared.lane, work, shared.insts, -1, -1, -1)
+        cold.cancel_matching(shared.lane, shared.insts, -1, -1, -1)
         stop.word[0] = 0
         if turn(shared, work, stop.word, 2000) in (Reason.DISCONNECTED, Reason.LOGIN_REJECTED):
             links.down(int(work[0]["why"]), "while stopping")

@@ -9,6 +9,7 @@ import numpy as np
 from core import layout as at
 from core.atomics import release
 from core.codes import Counter, JournalKind
+from core.integer import i64
 from core.jit import kernel
 from noderrd.lane.work import NOTICES
 
@@ -67,13 +68,13 @@ def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int
 
 
 @kernel
-def tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, now_ns: int) -> None:
+def tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, now_ns: int) -> None:
     """Publish what a decision was based on: the best prices and the scores."""
     bids, asks = insts[inst]["n"][0], insts[inst]["n"][1]
-    bid = px[inst, 0, bids - 1] if bids > 0 else np.int64(0)
-    ask = px[inst, 1, asks - 1] if asks > 0 else np.int64(0)
+    bid = px[inst, 0, bids - 1] if bids > 0 else i64(0)
+    ask = px[inst, 1, asks - 1] if asks > 0 else i64(0)
     score = products[insts[inst]["product"]]["score"]
-    edge = np.int64(np.float64(score[2] - score[0]) * 1e9)
+    edge = i64(np.float64(score[2] - score[0]) * 1e9)
     journal_words(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], bid, ask, edge)
 
 
@@ -100,7 +101,7 @@ def notify_order(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products
         count(lane, Counter.NOTICES_LOST, 1)
         return
     event = work[0]["notices"][k]["event"]
-    tick_px = max(products[product]["tick"], np.int64(1))
+    tick_px = max(products[product]["tick"], i64(1))
     event["kind"] = 4  # EventKind.ORDER
     event["venue"] = order[slot]["venue"]
     event["now_ns"] = now_ns

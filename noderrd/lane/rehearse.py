@@ -1,5 +1,7 @@
-"""Warm-up: the loop runs on scratch state, with real datagrams from a socket of its own and the strategies and models of the day, until every path was
-taken. What it does is thrown away; what stays is compiled code, warm caches and touched pages.
+"""Warm-up: every path is taken once before the first real datagram.
+
+The loop runs on scratch state, with datagrams from a socket of its own and the strategies and models of the day. What it does is thrown
+away; what stays is compiled code, warm caches and touched pages.
 """
 
 import dataclasses
@@ -11,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from core import soupbintcp
 from core import layout as at
+from core import soupbintcp
 from core.codes import Session
 from noderrd.lane import prepare
 from noderrd.lane.clock import calibrate
@@ -34,7 +36,23 @@ def _messages(spec: LaneSpec) -> list[bytes]:
     def stamp(kind: bytes, locate: int = 1) -> bytes:
         return head.pack(kind, locate, 0, (34_200 * 10**9).to_bytes(6, "big"))
 
-    directory = stamp(b"R") + name + b"Q" + b"N" + struct.pack(">I", it.lot) + b"N" + b"C" + b"Z " + b"P" + b"N" + b"N" + b"1" + b"N" + struct.pack(">I", 0) + b"N"
+    directory = (
+        stamp(b"R")
+        + name
+        + b"Q"
+        + b"N"
+        + struct.pack(">I", it.lot)
+        + b"N"
+        + b"C"
+        + b"Z "
+        + b"P"
+        + b"N"
+        + b"N"
+        + b"1"
+        + b"N"
+        + struct.pack(">I", 0)
+        + b"N"
+    )
     opening = [stamp(b"S", 0) + b"Q", directory, stamp(b"H") + name + b"T" + b" " + b"    "]
     middle = max(it.reference, 1_000_000) // it.tick * it.tick
     ticks = []

@@ -12,6 +12,7 @@ from core import order_state, ouch
 from core.bigendian import get_u16
 from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
+from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import orders, wire
 from noderrd.lane.clock import now
@@ -25,7 +26,7 @@ LIQUIDITY_ADDED = 65  # A
 @kernel
 def number(buf: np.ndarray, start: int, size: int) -> int:
     """Read a space-padded ASCII number; -1 when it is none."""
-    value = np.int64(0)
+    value = i64(0)
     digits = 0
     for k in range(size):
         c = buf[start + k]
@@ -33,9 +34,9 @@ def number(buf: np.ndarray, start: int, size: int) -> int:
             continue
         if c < 48 or c > 57:
             return -1
-        value = value * 10 + (np.int64(c) - 48)
+        value = value * 10 + (i64(c) - 48)
         digits += 1
-    return value if digits > 0 else np.int64(-1)
+    return value if digits > 0 else i64(-1)
 
 
 @kernel
@@ -55,7 +56,7 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
     for k in range(10):
         venue[v]["order_session"][k] = venue[v]["rx"][start + k]
     venue[v]["have_order_session"] = 1
-    venue[v]["order_seq"] = max(seq, np.int64(1))
+    venue[v]["order_seq"] = max(seq, i64(1))
     venue[v]["session_state"] = Session.REPLAYING
     venue[v]["failures"] = 0
     count(lane, Counter.LOGINS, 1)
@@ -69,14 +70,17 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
 
 
 @kernel
-def replayed(lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int, next_ref: int, now_ns: int) -> None:  # fmt: skip
+def replayed(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int,
+    next_ref: int, now_ns: int,
+) -> None:  # fmt: skip
     """End a replay: the venue's next UserRefNum tells which unanswered orders never arrived. Those below it stay Unknown and halt their symbol."""
     venue = lane[0]["venues"]
     venue[v]["venue_next_ref"] = next_ref
     venue[v]["next_ref"] = max(venue[v]["next_ref"], next_ref)
     venue[v]["session_state"] = Session.UP
     order = lane[0]["orders"]
-    k = np.int64(0)
+    k = i64(0)
     while k < lane[0]["n_live"]:
         slot = lane[0]["live"][k]
         index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
@@ -103,7 +107,7 @@ def replayed(lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts:
 @kernel
 def slot_of(lane: np.ndarray, v: int, ref: int) -> int:
     """Give the order slot that a UserRefNum belongs to; -1 when we do not hold it."""
-    slot = np.int64(lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)])
+    slot = i64(lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)])
     order = lane[0]["orders"]
     if slot < 0 or slot >= at.ORDER_SLOTS or order[slot]["venue"] != v:
         return -1
@@ -113,7 +117,7 @@ def slot_of(lane: np.ndarray, v: int, ref: int) -> int:
 
 
 @kernel
-def apply(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int, kind: int, slot: int, index: int, now_ns: int) -> int:  # fmt: skip
+def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kind: int, slot: int, index: int, now_ns: int) -> int:  # fmt: skip
     """Do to an order what the message on the desk says. As order_state: 0 is impossible."""
     m = work[0]["answer"][0]
     order = lane[0]["orders"]
@@ -126,9 +130,7 @@ def apply(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.nd
         leaves = m["qty"]  # outstanding: executed shares are not in it
         record(lane[0]["histograms"][Stage.ACK], now_ns - order[slot]["sent_ns"])
         order[slot]["queue_ahead"] = -1
-        return order_state.replaced(
-            order, slot, positions, index, m["user_ref"], m["px"], leaves, m["order_ref"], m["state"] == ouch.DEAD, now_ns
-        )
+        return order_state.replaced(order, slot, positions, index, m["user_ref"], m["px"], leaves, m["order_ref"], m["state"] == ouch.DEAD, now_ns)
     if kind == ouch.CANCELED:
         return order_state.canceled(order, slot, positions, index, m["qty"], m["reason"])
     if kind == ouch.EXECUTED:
@@ -154,7 +156,7 @@ def sequenced(
     m = work[0]["answer"]
     kind = ouch.decode_out(venue[v]["rx"], start, size, m)
     seq = venue[v]["order_seq"]
-    slot = np.int64(-1)
+    slot = i64(-1)
     if kind == ouch.ACCOUNT_QUERY_RESPONSE:
         replayed(lane, work, halt_symbol, insts, products, positions, v, m[0]["next_ref"], now_ns)
     elif kind < 0:
@@ -169,7 +171,7 @@ def sequenced(
         index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
         was_live = order_state.live(order[slot]["ord_status"])
         order_state.guard(lane[0]["control"], order, slot, positions, index, v, seq)
-        if apply(lane, work, insts, products, positions, v, kind, slot, index, now_ns) == 0:
+        if apply(lane, work, positions, v, kind, slot, index, now_ns) == 0:
             count(lane, Counter.IMPOSSIBLE, 1)
         order[slot]["last_ns"] = now_ns
         venue[v]["order_seq"] = seq + 1
@@ -220,7 +222,14 @@ def frame(
 
 @kernel
 def drain(
-    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int, now_ns: int
+    lane: np.ndarray,
+    work: np.ndarray,
+    halt_symbol: np.ndarray,
+    insts: np.ndarray,
+    products: np.ndarray,
+    positions: np.ndarray,
+    v: int,
+    now_ns: int,
 ) -> int:
     """Take what the session has sent: 0, or the reason why the loop must return (with the venue in work.why)."""
     venue = lane[0]["venues"]
@@ -234,7 +243,7 @@ def drain(
     now_ns = now(lane[0]["control"])
     venue[v]["order_rx_ns"] = now_ns
     held += got
-    start = np.int64(0)
+    start = i64(0)
     while held - start >= 2:
         size = get_u16(venue[v]["rx"], start)
         if size == 0 or size > 4096:  # nothing that a venue sends is as long

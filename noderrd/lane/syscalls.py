@@ -3,13 +3,15 @@
 Each is libc's own function, called without the interpreter. Results are as in the manual pages (section 2), with -errno in place of -1.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from core.integer import i64
 from core.jit import kernel
 
 EAGAIN = 11
@@ -31,17 +33,17 @@ MMSGHDR = np.dtype(
 IOVEC = np.dtype([("base", "u8"), ("len", "u8")], align=True)
 POLLFD = np.dtype([("fd", "i4"), ("events", "i2"), ("revents", "i2")], align=True)
 
-_recvmmsg = types.ExternalFunction("recvmmsg", types.int32(types.int32, types.uintp, types.uint32, types.int32, types.uintp))
-_recv = types.ExternalFunction("recv", types.intp(types.int32, types.uintp, types.uintp, types.int32))
-_send = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
-_poll = types.ExternalFunction("poll", types.int32(types.uintp, types.uintp, types.int32))
-_sched_yield = types.ExternalFunction("sched_yield", types.int32())
-_clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
-_errno_location = types.ExternalFunction("__errno_location", types.uintp())
+_recvmmsg: Any = types.ExternalFunction("recvmmsg", types.int32(types.int32, types.uintp, types.uint32, types.int32, types.uintp))
+_recv: Any = types.ExternalFunction("recv", types.intp(types.int32, types.uintp, types.uintp, types.int32))
+_send: Any = types.ExternalFunction("send", types.intp(types.int32, types.uintp, types.uintp, types.int32))
+_poll: Any = types.ExternalFunction("poll", types.int32(types.uintp, types.uintp, types.int32))
+_sched_yield: Any = types.ExternalFunction("sched_yield", types.int32())
+_clock_gettime: Any = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.uintp))
+_errno_location: Any = types.ExternalFunction("__errno_location", types.uintp())
 
 
 @intrinsic
-def cycles(_context: Any) -> Any:
+def _cycles(_context: Any) -> Any:
     """Read the time stamp counter."""
 
     def build(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
@@ -51,8 +53,11 @@ def cycles(_context: Any) -> Any:
     return types.int64(), build
 
 
+cycles: Callable[[], int] = cast("Any", _cycles)
+
+
 @intrinsic
-def _load_i32(_context: Any, _address: Any) -> Any:
+def _load_i32_(_context: Any, _address: Any) -> Any:
     """Load an int32 from an address."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -61,10 +66,13 @@ def _load_i32(_context: Any, _address: Any) -> Any:
     return types.int32(types.uintp), build
 
 
+_load_i32: Callable[[int], int] = cast("Any", _load_i32_)
+
+
 @kernel
 def _failed(result: int) -> int:
     """Give the result, or -errno for -1."""
-    return -_load_i32(_errno_location()) if result < 0 else np.int64(result)
+    return -_load_i32(_errno_location()) if result < 0 else i64(result)
 
 
 @kernel

@@ -4,13 +4,12 @@ import numpy as np
 
 from core import layout as at
 from core.codes import BookState
+from core.integer import i64
 from core.jit import kernel
 
 
 @kernel
-def levels(
-    view_px: np.ndarray, view_qty: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side: int, n: int, tick: int
-) -> int:
+def levels(view_px: np.ndarray, view_qty: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side: int, n: int, tick: int) -> int:
     """Copy the best levels of a side, best first, prices in ticks; gives how many."""
     depth = min(n, at.VIEW_DEPTH)
     for k in range(depth):
@@ -52,11 +51,11 @@ def venue(
 
 
 @kernel
-def money(view: np.ndarray, insts: np.ndarray, px: np.ndarray, positions: np.ndarray, strat: int, inst: int, tick: int) -> float:
+def money(view: np.ndarray, insts: np.ndarray, px: np.ndarray, positions: np.ndarray, strat: int, inst: int) -> float:
     """Add a venue's position to the view's totals; gives the cost of its open position in px x shares."""
     held = positions[strat * insts.shape[0] + inst]
     size = held["position"]
-    unit = np.float64(max(insts[inst]["unit"], np.int64(1)))
+    unit = np.float64(max(insts[inst]["unit"], i64(1)))
     view[0]["position"] += size
     view[0]["open_buy"] += held["open_buy"]
     view[0]["open_sell"] += held["open_sell"]
@@ -104,7 +103,7 @@ def build(
 ) -> None:  # fmt: skip
     """Fill VIEW[1] for a strategy slot and a product."""
     it = products[product]
-    tick = max(it["tick"], np.int64(1))
+    tick = max(it["tick"], i64(1))
     view[0]["product"] = product
     view[0]["strat"] = strat
     view[0]["tick"] = tick
@@ -128,7 +127,7 @@ def build(
     n_venues = lane[0]["control"][0]["n_venues"]
     view[0]["n_venues"] = n_venues
     cost = 0.0
-    latest = np.int64(-1)
+    latest = i64(-1)
     for v in range(n_venues):
         inst = it["inst"][v]
         if inst < 0:
@@ -138,7 +137,7 @@ def build(
             continue
         view[0]["unit"] = insts[inst]["unit"]
         venue(lane, view, insts, px, qty, positions, strat, v, inst, tick, now_ns)
-        cost += money(view, insts, px, positions, strat, inst, tick)
+        cost += money(view, insts, px, positions, strat, inst)
         if insts[inst]["last_px"] > 0 and insts[inst]["rx_ns"] > latest:
             latest = insts[inst]["rx_ns"]
             view[0]["last_px"] = insts[inst]["last_px"] // tick

@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = HELP
 
 
-def main(args: argparse.Namespace) -> int:
+def main(_args: argparse.Namespace) -> int:
     """Compile, and say where and how long."""
     folder = cache.prepare()
     began = time.monotonic()

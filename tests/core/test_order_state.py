@@ -37,7 +37,14 @@ class Story:
 
     def now(self):
         row, held = self.orders[1], self.positions[0]
-        return OrdStatus(row["ord_status"]).name, int(row["leaves_qty"]), int(row["cum_qty"]), int(held["position"]), int(held["open_buy"]), int(held["n_open"])
+        return (
+            OrdStatus(row["ord_status"]).name,
+            int(row["leaves_qty"]),
+            int(row["cum_qty"]),
+            int(held["position"]),
+            int(held["open_buy"]),
+            int(held["n_open"]),
+        )
 
 
 @pytest.fixture

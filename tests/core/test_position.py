@@ -19,7 +19,9 @@ def fill_all(positions, fills):
 
 
 fills_of = st.lists(
-    st.tuples(st.sampled_from([0, 1]), st.integers(1, 2_000_000), st.integers(1, 10_000), st.integers(-50_000, 50_000)), min_size=1, max_size=30
+    st.tuples(st.sampled_from([0, 1]), st.integers(1, 2_000_000), st.integers(1, 10_000), st.integers(-50_000, 50_000)),
+    min_size=1,
+    max_size=30,
 )
 
 
