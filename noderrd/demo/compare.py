@@ -1,0 +1,81 @@
+"""Are the node's books, positions and orders the venues'? Plain values in, differences out.
+
+All three are mappings from what a thing is called to what it is, taken from both sides at the same sequence numbers; whatever stands on one
+side only is a difference too.
+"""
+
+import dataclasses
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+Level = tuple[str, int, int]  # price, shares, orders
+
+
+@dataclasses.dataclass(frozen=True)
+class Book:
+    """Every level of a symbol at a venue, best first."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+    @property
+    def levels(self) -> int:
+        """How many there are, both sides."""
+        return len(self.bids) + len(self.asks)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenOrder:
+    """An order that can still fill."""
+
+    symbol: str
+    side: str
+    px: str
+    leaves_qty: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """One side's word. Keys: (venue, symbol) for books and positions, (venue, UserRefNum) for orders. A position of 0 is not listed."""
+
+    books: dict[tuple[str, str], Book]
+    positions: dict[tuple[str, str], int]
+    orders: dict[tuple[str, int], OpenOrder]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What was compared, and the differences in words."""
+
+    books_checked: int
+    levels_compared: int
+    positions_nonzero: int
+    open_orders_compared: int
+    books: list[str]
+    positions: list[str]
+    orders: list[str]
+
+
+def differences(what: str, ours: Mapping[Key, Value], theirs: Mapping[Key, Value]) -> list[str]:
+    """Name every key whose values are not equal."""
+    return [
+        f"{what} {key}: the node has {ours.get(key, 'nothing')}, the venue {theirs.get(key, 'nothing')}"
+        for key in sorted({*ours, *theirs}, key=str)
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def compare(node: Snapshot, venues: Snapshot) -> Comparison:
+    """Compare the node's word with the venues'."""
+    return Comparison(
+        books_checked=len(venues.books),
+        levels_compared=sum(book.levels for book in venues.books.values()),
+        positions_nonzero=len(venues.positions),
+        open_orders_compared=len(venues.orders),
+        books=differences("book", node.books, venues.books),
+        positions=differences("position", node.positions, venues.positions),
+        orders=differences("order", node.orders, venues.orders),
+    )
