@@ -1,0 +1,140 @@
+"""The kernels that Python calls: one step of the market each, from what caused it to the messages that tell it.
+
+Every entry takes the whole state in the same order. It answers DONE, or MORE when output is full: send the output, then call it again (for a
+client's request, call `resume`).
+"""
+
+import numpy as np
+
+from core import itch, matching, ouch
+from core.integer import i64
+from core.jit import entry
+from core.layout import MESSAGE
+from noderrd.venue import desk, flow, recording, tell
+
+DONE, MORE = matching.DONE, matching.MORE
+
+__all__ = ["DONE", "MORE", "MESSAGE"]
+
+
+@entry
+def request(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    asked: np.ndarray, buf: np.ndarray, at: int, size: int, user: int, now_ns: int, closed: int,
+) -> int:  # fmt: skip
+    """Take one OUCH message of a user, `size` bytes of buf from `at`."""
+    market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
+    kind = ouch.decode_in(buf, at, size, asked)
+    done = desk.handle(market, securities, sides, orders, table, events, users, user, asked, kind, closed)
+    tell.tell(market, securities, events, holdings, told, out, feed, private)
+    if kind == ouch.ACCOUNT_QUERY:
+        start = out[0]["private_size"] + 4
+        n = ouch.put_account_query_response(private, start, market[0]["now_ns"], users[user]["next_ref"])
+        tell.close(out, private, user, n)
+    return done
+
+
+@entry
+def resume(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+) -> int:  # fmt: skip
+    """Go on with an order whose matching was interrupted."""
+    done = matching.resume(market, securities, sides, orders, table, events)
+    tell.tell(market, securities, events, holdings, told, out, feed, private)
+    return done
+
+
+@entry
+def cancel_owned(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    user: int, reason: int, now_ns: int,
+) -> int:  # fmt: skip
+    """Cancel all orders of a user."""
+    market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
+    done = matching.cancel_owned(market, securities, sides, orders, table, events, user, reason)
+    tell.tell(market, securities, events, holdings, told, out, feed, private)
+    return done
+
+
+@entry
+def flow_until(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    flows: np.ndarray, until_ns: int, most: int,
+) -> int:  # fmt: skip
+    """Let the flow's events up to a time happen, at most `most` of them: DONE when none is left, else MORE."""
+    for _ in range(most):
+        k = flow.due(flows, until_ns)
+        if k < 0:
+            market[0]["now_ns"] = max(market[0]["now_ns"], until_ns)
+            return DONE
+        done = flow.one(market, securities, sides, orders, table, events, flows, k)
+        tell.tell(market, securities, events, holdings, told, out, feed, private)
+        while done == MORE:
+            done = matching.resume(market, securities, sides, orders, table, events)
+            tell.tell(market, securities, events, holdings, told, out, feed, private)
+        if not tell.room(market, events, out, feed, private):
+            return MORE
+    return MORE
+
+
+@entry
+def first_book(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    flows: np.ndarray, k: int,
+) -> int:  # fmt: skip
+    """Give an instrument the flow's first book."""
+    flow.first_book(market, securities, sides, orders, table, events, flows, k)
+    tell.tell(market, securities, events, holdings, told, out, feed, private)
+    return DONE
+
+
+@entry
+def replay(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    tape: np.ndarray, state: np.ndarray, known: np.ndarray, until_ns: int, most: int,
+) -> int:  # fmt: skip
+    """Publish a recording's messages up to a venue time, at most `most`: DONE when none is due, else MORE."""
+    return recording.play(market, securities, sides, orders, table, told, out, feed, tape, state, known, until_ns, most)
+
+
+@entry
+def publish(told: np.ndarray, out: np.ndarray, feed: np.ndarray) -> None:
+    """Publish the message that Python has filled in `told`."""
+    tell.publish(out, feed, told[0]["msg"])
+
+
+@entry
+def restore(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, slot: int
+) -> int:  # fmt: skip
+    """Put an order that Python has filled into its slot back on the book and make it findable: DONE or FULL."""
+    inst = i64(orders[slot]["inst"])
+    if orders[slot]["user"] >= 0:
+        matching.enlist(orders, table, slot)
+        orders[slot]["place"] = -1
+    else:
+        n = securities[inst]["n_anonymous"]
+        if n == matching.ANONYMOUS:
+            return matching.FULL
+        orders[slot]["place"] = n
+        securities[inst]["anonymous"][n] = slot
+        securities[inst]["n_anonymous"] = n + 1
+    return matching.rest(sides, orders, slot)
+
+
+@entry
+def decode_feed(buf: np.ndarray, at: int, size: int, msg: np.ndarray) -> int:
+    """Read one ITCH message, as core.itch.decode."""
+    return itch.decode(buf, at, size, msg)
+
+
+@entry
+def decode_private(buf: np.ndarray, at: int, size: int, answer: np.ndarray) -> int:
+    """Read one OUCH answer, as core.ouch.decode_out."""
+    return ouch.decode_out(buf, at, size, answer)

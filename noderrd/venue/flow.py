@@ -1,0 +1,236 @@
+"""Zero-intelligence order flow: a market without people.
+
+Cont, Stoikov and Talreja, "A stochastic model for order book dynamics" (Operations Research 58, 2010): limit orders arrive at i ticks from
+the opposite best price as a Poisson process of rate k / i^alpha, market orders at a constant rate, and each standing order is canceled at a
+rate that falls with its distance. The rates are scaled so that the expected number of events (orders, market orders and cancels) a second is
+what the venue's file asks for, and that about `STANDING` orders stand on each side.
+
+One thing is added, because several venues may list one symbol: a market order's side leans towards a *fundamental* price, a sum of sines of
+the symbol's own phases around its reference. It depends on the symbol and the time only, so that venues with different seeds wander apart by
+ticks, not by dollars, and prices move.
+
+All chance comes from `seed` (splitmix64); event times too, so that the same seed gives the same flow whenever it is asked for.
+"""
+
+import numpy as np
+
+from core import matching, ouch
+from core.codes import Side
+from core.integer import i64
+from core.jit import kernel
+from noderrd.venue import desk
+
+DISTANCES = 30  # ticks from the opposite best at which limit orders arrive
+ALPHA = 0.52  # Cont, Stoikov and Talreja, table 2
+LIMIT_SHARE = 0.5  # of all events
+MARKET_SHARE = 0.08
+STANDING = 80.0  # orders a side, in the mean
+SEED_LEVELS = 20  # prices a side of the first book
+WAVES = 5
+SECOND = 1_000_000_000
+LEAN = 0.15  # how much of the side of a market order one tick of difference decides
+LEAN_MAX = 0.45
+
+FLOW = np.dtype(
+    [
+        ("random", "u8"),  # state of splitmix64
+        ("next_ns", "i8"),
+        ("on", "i8"),
+        ("events", "i8"),
+        ("rate", "f8"),  # events a second
+        ("limit_rate", "f8"),
+        ("market_rate", "f8"),
+        ("cancel_rate", "f8"),  # of each order, at distance 1
+        ("cumulative", "f8", (DISTANCES,)),  # share of limit orders up to a distance
+        ("amplitude", "f8", (WAVES,)),  # ticks
+        ("period_ns", "f8", (WAVES,)),
+        ("phase", "f8", (WAVES,)),
+        ("request", ouch.OUCH_IN, (1,)),
+    ],
+    align=True,
+)
+
+PERIODS_S = (7.0, 19.0, 53.0, 149.0, 419.0)
+AMPLITUDES = (1.5, 3.0, 6.0, 12.0, 24.0)
+
+
+def state(securities: np.ndarray, seed: int, rate: float, now_ns: int) -> np.ndarray:
+    """Give FLOW[n], one an instrument: `rate` events a second over all of them, the first one after now_ns."""
+    n = len(securities)
+    flow = np.zeros(n, FLOW)
+    weights = np.arange(1, DISTANCES + 1) ** -ALPHA
+    for k in range(n):
+        symbol = np.random.default_rng(int(securities[k]["stock"]) & (2**63 - 1))  # not the venue's seed: every venue sees the same path
+        f = flow[k]
+        f["random"] = np.random.default_rng([seed, k]).integers(2**63)
+        f["next_ns"], f["on"] = now_ns, 1
+        f["rate"] = rate / n
+        f["limit_rate"], f["market_rate"] = LIMIT_SHARE * f["rate"], MARKET_SHARE * f["rate"]
+        f["cancel_rate"] = (LIMIT_SHARE - MARKET_SHARE) * f["rate"] / (2 * STANDING)
+        f["cumulative"] = np.cumsum(weights) / weights.sum()
+        f["amplitude"], f["period_ns"] = AMPLITUDES, np.array(PERIODS_S) * SECOND
+        f["phase"] = symbol.uniform(0, 2 * np.pi, WAVES)
+        request = f["request"][0]
+        request["capacity"], request["sweep"], request["cross"], request["display"] = ouch.PRINCIPAL, ouch.NO, ouch.CONTINUOUS, ouch.VISIBLE
+        request["cl_ord_id"] = 32
+    return flow
+
+
+@kernel
+def draw(flow: np.ndarray, k: int) -> float:
+    """Give a uniform number in (0, 1) (splitmix64: Steele, Lea and Flood, 2014)."""
+    flow[k]["random"] = flow[k]["random"] + np.uint64(0x9E3779B97F4A7C15)
+    z = flow[k]["random"]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return (np.float64(z >> np.uint64(11)) + 0.5) * (1.0 / 9007199254740992.0)
+
+
+@kernel
+def fundamental(securities: np.ndarray, flow: np.ndarray, k: int, now_ns: int) -> float:
+    """Give the fundamental price of an instrument at a time, in ticks from its reference."""
+    value = 0.0
+    for w in range(WAVES):
+        angle = 2.0 * np.pi * (now_ns % i64(flow[k]["period_ns"][w])) / flow[k]["period_ns"][w]
+        value += flow[k]["amplitude"][w] * (np.sin(angle + flow[k]["phase"][w]))
+    return value
+
+
+@kernel
+def lots(flow: np.ndarray, securities: np.ndarray, k: int) -> int:
+    """Draw an order's size: lots, geometric with mean 2."""
+    n = i64(1)
+    while n < 20 and draw(flow, k) < 0.5:
+        n += 1
+    return n * securities[k]["lot"]
+
+
+@kernel
+def order(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    flow: np.ndarray, k: int, which: int, qty: int, px: int, tif: int,
+) -> int:  # fmt: skip
+    """Enter an order that nobody owns: as matching.enter."""
+    request = flow[k]["request"]
+    request[0]["side"] = which
+    request[0]["side_char"] = desk.sell_char(which)
+    request[0]["qty"] = qty
+    request[0]["px"] = px
+    request[0]["tif"] = tif
+    return matching.enter(market, securities, sides, orders, table, events, k, matching.NOBODY, request)
+
+
+@kernel
+def middle(securities: np.ndarray, sides: np.ndarray, k: int, which: int) -> int:
+    """Give the best price of a side, or what to take for it when the side is empty."""
+    px = matching.best(sides, k, which)
+    if px >= 0:
+        return px
+    px = matching.best(sides, k, 1 - which)
+    if px < 0:
+        px = securities[k]["last_px"] if securities[k]["last_px"] > 0 else securities[k]["reference"]
+    return px + securities[k]["tick"] if which == Side.SELL else px - securities[k]["tick"]
+
+
+@kernel
+def limit_order(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
+    k: int,
+) -> int:  # fmt: skip
+    """Draw a limit order: a side, a distance from the opposite best, a size."""
+    which = i64(Side.BUY) if draw(flow, k) < 0.5 else i64(Side.SELL)
+    u = draw(flow, k)
+    distance = i64(1)
+    while distance < DISTANCES and flow[k]["cumulative"][distance - 1] < u:
+        distance += 1
+    other = middle(securities, sides, k, 1 - which)
+    tick = securities[k]["tick"]
+    px = other - distance * tick if which == Side.BUY else other + distance * tick
+    if px < tick or px > ouch.PRICE_MAX:
+        return matching.DONE
+    return order(market, securities, sides, orders, table, events, flow, k, which, lots(flow, securities, k), px, ouch.DAY)
+
+
+@kernel
+def market_order(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
+    k: int,
+) -> int:  # fmt: skip
+    """Draw a market order, leaning towards the fundamental price."""
+    bid, ask = matching.best(sides, k, Side.BUY), matching.best(sides, k, Side.SELL)
+    lean = 0.0
+    if bid >= 0 and ask >= 0:
+        mid = (bid + ask - 2 * securities[k]["reference"]) / (2.0 * securities[k]["tick"])
+        lean = min(max((fundamental(securities, flow, k, market[0]["now_ns"]) - mid) * LEAN, -LEAN_MAX), LEAN_MAX)
+    which = i64(Side.BUY) if draw(flow, k) < 0.5 + lean else i64(Side.SELL)
+    qty = lots(flow, securities, k)
+    if matching.best(sides, k, 1 - which) < 0:
+        return matching.DONE
+    return order(market, securities, sides, orders, table, events, flow, k, which, qty, ouch.MARKET, ouch.IOC)
+
+
+@kernel
+def cancel_one(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
+    k: int,
+) -> int:  # fmt: skip
+    """Draw a standing order and cancel it with a probability that falls with its distance from the opposite best."""
+    n = securities[k]["n_anonymous"]
+    slot = i64(securities[k]["anonymous"][min(i64(draw(flow, k) * n), n - 1)])
+    which = i64(orders[slot]["side"])
+    distance = abs(middle(securities, sides, k, 1 - which) - orders[slot]["px"]) / securities[k]["tick"]
+    if draw(flow, k) > 0.6 + 0.4 / max(distance, 1.0):
+        return matching.DONE
+    return matching.cancel(market, securities, sides, orders, table, events, slot, 0, ouch.CANCEL_USER)
+
+
+@kernel
+def one(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
+    k: int,
+) -> int:  # fmt: skip
+    """Let the next event of an instrument happen and draw the time of the one after: DONE or MORE."""
+    market[0]["now_ns"] = max(market[0]["now_ns"], flow[k]["next_ns"])
+    standing = securities[k]["n_anonymous"]
+    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing
+    u = draw(flow, k) * total
+    done = i64(matching.DONE)
+    if securities[k]["state"] == matching.TRADING:
+        if u < flow[k]["limit_rate"]:
+            done = limit_order(market, securities, sides, orders, table, events, flow, k)
+        elif u < flow[k]["limit_rate"] + flow[k]["market_rate"]:
+            done = market_order(market, securities, sides, orders, table, events, flow, k)
+        elif standing > 0:
+            done = cancel_one(market, securities, sides, orders, table, events, flow, k)
+    flow[k]["events"] += 1
+    standing = securities[k]["n_anonymous"]
+    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing
+    flow[k]["next_ns"] += max(i64(-np.log(draw(flow, k)) / total * SECOND), i64(1))
+    return done
+
+
+@kernel
+def due(flow: np.ndarray, until_ns: int) -> int:
+    """Give the instrument whose event comes next, if one is due; -1."""
+    first = i64(-1)
+    for k in range(flow.shape[0]):
+        if flow[k]["on"] != 0 and flow[k]["next_ns"] <= until_ns and (first < 0 or flow[k]["next_ns"] < flow[first]["next_ns"]):
+            first = k
+    return first
+
+
+@kernel
+def first_book(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
+    k: int,
+) -> None:  # fmt: skip
+    """Begin with a book: two orders at each of SEED_LEVELS prices a side, 1 to SEED_LEVELS ticks from the reference (81 events at most)."""
+    for level in range(1, SEED_LEVELS + 1):
+        for which in range(2):
+            away = level * securities[k]["tick"]
+            px = securities[k]["reference"] - away if which == Side.BUY else securities[k]["reference"] + away
+            if px <= 0:
+                continue
+            for _ in range(2):
+                order(market, securities, sides, orders, table, events, flow, k, i64(which), lots(flow, securities, k), px, ouch.DAY)

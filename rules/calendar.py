@@ -1,0 +1,61 @@
+"""Weekdays, times of day, dates and time zones, as rules write them."""
+
+import datetime
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from rules.catalog import DAYS
+from rules.model import Calendar, Moment
+
+MINUTES = 24 * 60
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Give the names of the IANA time zones, from the tzdata package."""
+    return frozenset(files("tzdata").joinpath("zones").read_text("utf-8").split())
+
+
+def days(texts: Sequence[str]) -> frozenset[int]:
+    """Give the weekdays (0 is Monday) of `Mon-Fri`, `Sat`, ...; a range may go over Sunday."""
+    found: set[int] = set()
+    for text in texts:
+        first, _, last = text.partition("-")
+        begin, end = DAYS.index(first), DAYS.index(last or first)
+        found.update((begin + k) % 7 for k in range((end - begin) % 7 + 1))
+    return frozenset(found)
+
+
+def clock(text: str) -> tuple[int, int | None]:
+    """Give minutes since midnight of `09:30`, or of both ends of `09:30-16:00`. Raises ValueError for times there are not."""
+    begin, dash, end = text.partition("-")
+    return _minute(begin, MINUTES - 1), _minute(end, MINUTES) if dash else None
+
+
+def _minute(text: str, most: int) -> int:
+    hour, _, minute = text.partition(":")
+    found = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or found > most:
+        raise ValueError(f"there is no time {text}")
+    return found
+
+
+def date(text: str) -> datetime.date:
+    """Give a date; raises ValueError for dates there are not."""
+    return datetime.date.fromisoformat(text)
+
+
+def always_inside(moment: Moment, calendar: Calendar) -> bool:
+    """Whether every occurrence of a weekly moment lies in a calendar's weekly windows (compared in one time zone only)."""
+    if moment.interval_ns or calendar.left_out or calendar.specials:
+        return False
+    return all(any(_inside(day, moment, window.days, window.begin, window.end, window.zone) for window in calendar.windows) for day in moment.days)
+
+
+def _inside(day: int, moment: Moment, on: frozenset[int], begin: int, end: int, zone: str) -> bool:
+    if zone != moment.zone:
+        return False
+    if begin < end:
+        return day in on and begin <= moment.minute < end
+    return (day in on and moment.minute >= begin) or ((day - 1) % 7 in on and moment.minute < end)

@@ -1,0 +1,281 @@
+"""The names a rule may use: blocks and their fields, metrics, functions, states, actions, faults. With units, bounds and meaning.
+
+The checker knows what stands here and nothing else; the tables of rules/README.md are written from it.
+`active=False` marks what is parsed, checked and kept, and that nothing in noderrd acts on yet: `model.inactive` reports it by name.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from rules.units import (
+    BANDWIDTH,
+    BYTES,
+    CONTRACTS,
+    CURRENCIES,
+    NUMBER,
+    PRICE,
+    RATE,
+    RATIO,
+    SHARES,
+    TICKS,
+    TIME,
+    USD,
+    Dimension,
+)
+
+MONEY: tuple[Dimension, ...] = tuple(((currency, 1),) for currency in CURRENCIES)
+NS, SECOND, MINUTE, HOUR, DAY = 1, 10**9, 60 * 10**9, 3600 * 10**9, 86_400 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field of a block. `shape` is its terminal in grammar.lark; `dimensions`, `low` and `high` (base units) bound an amount.
+
+    `whole`: the value must be a whole number of its base unit (of 1/s for rates, of 1e-4 for money).
+    """
+
+    shape: str
+    meaning: str
+    dimensions: tuple[Dimension, ...] = ()
+    low: Fraction | None = None
+    high: Fraction | None = None
+    whole: bool = False
+    required: bool = False
+    many: bool = False
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSpec:
+    """A kind of block: what its head looks like, in words, and its fields."""
+
+    head: str
+    meaning: str
+    fields: dict[str, FieldSpec]
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A measured value. `low` and `high` bound what it can ever be; None is no bound."""
+
+    dimension: Dimension
+    meaning: str
+    labels: tuple[str, ...] = ()
+    low: Fraction | None = None
+    high: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """A function of a metric's values over a window. `gives`: same, number, rate or truth."""
+
+    meaning: str
+    gives: str = "same"
+    window: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """Something an alert can do: the kind of its argument ("" for none), and whether it lasts (`for 60s`)."""
+
+    meaning: str
+    argument: str = ""
+    lasts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpec:
+    """A fault that chaos injects, and its parameters. A parameter of dimension None is a name."""
+
+    meaning: str
+    params: dict[str, Dimension | None] = field(default_factory=dict)
+
+
+def _amount(meaning: str, *dimensions: Dimension, low: int | Fraction = 0, high: int | Fraction | None = None, **more: bool) -> FieldSpec:
+    return FieldSpec("AMOUNT", meaning, dimensions, Fraction(low), None if high is None else Fraction(high), **more)
+
+
+MOST = 10**15  # a bound for counts and money that keeps price x shares inside 64 bits
+SCOPES = ("default", "symbol", "venue", "strategy")
+SEVERITIES = ("info", "warning", "critical")
+THEN = ("halt",)
+WEIGHTS = ("latency", "cost", "liquidity", "reliability")
+FEES = ("maker", "taker")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+RISK = {
+    "max_order_size": _amount("quantity of one order", SHARES, CONTRACTS, high=MOST, whole=True),
+    "max_order_value": _amount("price times quantity of one order", *MONEY, high=MOST, whole=True),
+    "price_collar": _amount("distance of an order's price from the reference price, as a share of that", RATIO, high=10, whole=True),
+    "max_position": _amount("absolute position if every open order filled", SHARES, CONTRACTS, high=MOST, whole=True),
+    "max_order_rate": _amount("new orders and replaces a second, with one second's worth of burst", RATE, high=Fraction(1, 1_000), whole=True),
+    "max_open_orders": _amount("orders open at once", NUMBER, high=10**6, whole=True),
+    "max_daily_loss": _amount("loss since midnight UTC, realised and unrealised, fees included; then halt", *MONEY, high=MOST, whole=True, active=False),
+}
+_CALENDAR = {
+    "on": FieldSpec("DATES", "dates with times of their own, such as half days", many=True),
+    "except": FieldSpec("DATES", "dates on which nothing happens", many=True),
+}
+
+BLOCKS: dict[str, BlockSpec] = {
+    "risk": BlockSpec("default | symbol NAME | venue NAME | strategy NAME", "limits; of all that match an order, the tightest binds", RISK),
+    "venue": BlockSpec(
+        "NAME",
+        "what a venue costs and how much of the flow it may have",
+        {
+            "fee": FieldSpec("CHARGES", "maker and taker fee; negative is a rebate", (PRICE, RATIO)),
+            "weight": FieldSpec("SHARES", f"what routing looks at ({', '.join(WEIGHTS)}); sums to 1", active=False),
+            "cap": _amount("largest share of the flow", RATIO, high=1, active=False),
+        },
+    ),
+    "strategy": BlockSpec(
+        "NAME",
+        "a strategy that runs",
+        {
+            "file": FieldSpec("TEXT", "its Python file", required=True),
+            "symbols": FieldSpec("NAMES", "what it trades", required=True),
+            "set": FieldSpec("SETTINGS", "its parameters, by the names that it declares", many=True),
+            "budget": _amount("time one call may take before it counts as over budget", TIME, low=NS, high=SECOND, whole=True),
+            "during": FieldSpec("NAMES", "schedules outside of which it is not called", active=False),
+        },
+    ),
+    "model": BlockSpec(
+        "NAME",
+        "an ONNX model that scores symbols",
+        {
+            "file": FieldSpec("TEXT", "its ONNX file", required=True),
+            "features": FieldSpec("NAMES", "its inputs, in order; all 32 if left out"),
+            "symbols": FieldSpec("NAMES", "what it scores; all if left out"),
+            "act": FieldSpec("GUARD", "when its score may be acted on", active=False),
+        },
+    ),
+    "notify": BlockSpec("NAME", "somebody to tell", {"webhook": FieldSpec("TEXT", "an http(s) URL that takes a POST", required=True)}, active=False),
+    "alert": BlockSpec(
+        "NAME info | warning | critical",
+        "a condition that is watched, and what happens when it holds",
+        {
+            "when": FieldSpec("CONDITION", "fires when this holds, `for` so long if said", required=True),
+            "until": FieldSpec("CONDITION", "once firing, goes on until this holds (hysteresis); else until `when` no longer does"),
+            "cooldown": _amount("least time between two firings", TIME, high=7 * DAY, whole=True),
+            "do": FieldSpec("ACTIONS", "what is done when it fires", required=True),
+            "blackout": FieldSpec("NAMES", "calendars during which it stays quiet"),
+        },
+        active=False,
+    ),
+    "schedule": BlockSpec("NAME", "times at which something runs: weekly windows, dates with times of their own, dates left out", _CALENDAR, active=False),
+    "blackout": BlockSpec("NAME", "times at which something does not run", _CALENDAR, active=False),
+    "chaos": BlockSpec(
+        "NAME",
+        "a fault injected on purpose, and what must hold meanwhile",
+        {
+            "every": FieldSpec("MOMENT", "when: a weekday and time, or an interval", (TIME,), Fraction(MINUTE), Fraction(366 * DAY), required=True),
+            "blackout": FieldSpec("NAMES", "calendars during which it does not run"),
+            "inject": FieldSpec("FAULT", "the fault", required=True, many=True),
+            "steady": FieldSpec("CONDITION", "what must hold before, and again after", required=True),
+            "recover": FieldSpec("DEADLINE", "how soon after the fault `steady` must hold again", (TIME,), Fraction(1), Fraction(HOUR), whole=True, required=True),
+            "abort": FieldSpec("GUARD", "ends the fault at once"),
+        },
+        active=False,
+    ),
+    "reputation": BlockSpec(
+        "",
+        "how much another node's word counts",
+        {
+            "half_life": _amount("age at which evidence counts half", TIME, low=MINUTE, high=3660 * DAY, whole=True, required=True),
+            "tier": FieldSpec("TIER", "nodes by score; tiers cover every score from 0 to 1 once", many=True, required=True),
+        },
+        active=False,
+    ),
+}
+
+_ZERO, _ONE = Fraction(0), Fraction(1)
+
+
+def _latency(meaning: str) -> MetricSpec:
+    return MetricSpec(TIME, meaning, ("strategy", "symbol", "venue"), _ZERO)
+
+
+def _count(meaning: str, *labels: str) -> MetricSpec:
+    return MetricSpec(NUMBER, meaning, labels, _ZERO)
+
+
+METRICS: dict[str, MetricSpec] = {
+    "decode": _latency("datagram to decoded message"),
+    "book": _latency("message to changed book"),
+    "features": _latency("book to feature row"),
+    "model": _latency("feature row to score"),
+    "strategy": _latency("a strategy's call"),
+    "risk": _latency("a risk check"),
+    "encode": _latency("order to wire format"),
+    "send": _latency("the send call"),
+    "tick_to_trade": _latency("receive time of a datagram to its order's send"),
+    "ack": _latency("send to the venue's answer"),
+    "fill": _latency("send to a fill"),
+    "feed_age": MetricSpec(TIME, "time since a feed was last heard, heartbeats too", ("venue", "line"), _ZERO),
+    "messages": _count("feed messages applied", "venue", "symbol"),
+    "lost": _count("feed messages lost for good", "venue", "line"),
+    "gaps": _count("gaps in a feed's sequence numbers", "venue", "line"),
+    "orders": _count("orders sent", "strategy", "symbol", "venue"),
+    "fills": _count("executions", "strategy", "symbol", "venue"),
+    "rejects": _count("orders that a venue rejected", "strategy", "symbol", "venue"),
+    "denials": _count("intents that risk refused", "strategy", "symbol", "venue"),
+    "open_orders": _count("own orders that can still fill", "strategy", "symbol", "venue"),
+    "lane_restarts": _count("starts of a lane after its first"),
+    "position": MetricSpec(SHARES, "shares held; negative is short", ("strategy", "symbol", "venue")),
+    "pnl": MetricSpec(USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue")),
+    "daily_loss": MetricSpec(USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO),
+    "spread": MetricSpec(TICKS, "best ask minus best bid", ("symbol", "venue")),
+    "edge": MetricSpec(TICKS, "what a model expects a trade to earn", ("symbol",)),
+    "uncertainty": MetricSpec(NUMBER, "1 minus the largest class probability of a model's score, scaled to 0..1", ("symbol",), _ZERO, _ONE),
+    "imbalance": MetricSpec(NUMBER, "(bid - ask) / (bid + ask) quantity at the best prices", ("symbol", "venue"), -_ONE, _ONE),
+    "fill_ratio": MetricSpec(RATIO, "share of orders that were filled", ("strategy", "symbol", "venue"), _ZERO, _ONE),
+    "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE),
+    "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO),
+    "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO),
+}
+LABELS = frozenset(label for metric in METRICS.values() for label in metric.labels)
+
+FUNCTIONS: dict[str, FunctionSpec] = {
+    "rate": FunctionSpec("increase over the window, a second", "rate"),
+    "avg": FunctionSpec("mean"),
+    "max": FunctionSpec("greatest value; with two or more arguments and no window, the greatest of them"),
+    "min": FunctionSpec("least value; with two or more arguments and no window, the least of them"),
+    "sum": FunctionSpec("sum of the values"),
+    "count": FunctionSpec("number of values", "number"),
+    "delta": FunctionSpec("last value minus first"),
+    "ewma": FunctionSpec("exponentially weighted mean whose half-life is the window"),
+    "absent": FunctionSpec("true if there was no value", "truth"),
+}
+PERCENTILES = {name: FunctionSpec(f"the value that {share} of all values are not above") for name, share in
+               (("p50", "half"), ("p75", "75 %"), ("p90", "90 %"), ("p95", "95 %"), ("p99", "99 %"), ("p999", "99.9 %"))}  # fmt: skip
+FUNCTIONS |= PERCENTILES
+
+STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # subject: its states, its labels
+    "book": (("live", "stale", "gap", "recovering", "crossed", "halted", "auction", "closed", "absent"), ("symbol", "venue")),
+    "venue": (("up", "down", "replaying", "refused", "halted"), ("venue",)),
+    "node": (("ready", "halted", "starting", "stopping"), ()),
+    "lane": (("ready", "down", "halted"), ()),
+}
+
+ACTIONS: dict[str, ActionSpec] = {
+    "log": ActionSpec("write a line to the log"),
+    "webhook": ActionSpec("POST to a notify target", "notify"),
+    "halt": ActionSpec("halt new orders: of the node, or of the strategy named", "strategy?"),
+    "cancel_all": ActionSpec("cancel every open order"),
+    "flatten": ActionSpec("cancel, then close every position"),
+    "circuit_break": ActionSpec("take a part out of service", "part", lasts=True),
+}
+PARTS = ("router", "model", "strategies", "mesh")
+
+FAULTS: dict[str, FaultSpec] = {
+    "network.delay": FaultSpec("packets leave later", {"on": None, "delay": TIME, "jitter": TIME, "for": TIME}),
+    "network.loss": FaultSpec("packets are lost", {"on": None, "loss": RATIO, "for": TIME}),
+    "network.duplicate": FaultSpec("packets come twice", {"on": None, "share": RATIO, "for": TIME}),
+    "network.partition": FaultSpec("nothing passes", {"on": None, "for": TIME}),
+    "feed.gap": FaultSpec("messages of a feed are dropped", {"on": None, "messages": NUMBER}),
+    "process.kill": FaultSpec("SIGKILL to a process", {"on": None}),
+    "process.pause": FaultSpec("a process is stopped and continued", {"on": None, "for": TIME}),
+    "clock.step": FaultSpec("the wall clock jumps", {"by": TIME, "for": TIME}),
+}

@@ -1,0 +1,285 @@
+"""What a policy means: resolved, typed, in exact values. Every block and every field knows where it was written.
+
+`limits_for` is the one place that says which limits bind an order: of every risk block that matches it (default, its symbol, its venue,
+its strategy), the tightest. A narrower block can therefore tighten a limit, never loosen it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from rules import catalog
+from rules.expression import Expression
+from rules.span import Span
+from rules.units import PRICE, Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """A constant."""
+
+    name: str
+    value: Quantity
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """What all blocks have. `where` gives the place of each field that was written."""
+
+    kind: str
+    name: str
+    span: Span
+    where: dict[str, Span] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What it is called: `alert slow_tick`."""
+        return f"{self.kind} {self.name}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit. `value`: an int for shares, contracts, orders and orders a second; a Decimal for money and ratios (5% is 0.05).
+
+    `currency` is empty but for money. `then`: what else happens when it breaks; empty: the order is denied.
+    """
+
+    value: int | Decimal
+    quantity: Quantity
+    currency: str
+    then: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk(Block):
+    """Limits for a scope (catalog.SCOPES); `of` names the symbol, venue or strategy."""
+
+    scope: str
+    of: str
+    limits: dict[str, Limit]
+
+    def matches(self, strategy: str, symbol: str, venue: str) -> bool:
+        """Whether it binds an order."""
+        return self.scope == "default" or self.of == {"symbol": symbol, "venue": venue, "strategy": strategy}[self.scope]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue(Block):
+    """Fees by catalog.FEES, weights by catalog.WEIGHTS, cap as a ratio."""
+
+    fees: dict[str, Quantity]
+    weights: dict[str, Decimal]
+    cap: Decimal | None
+
+    def fee_mils(self, which: str) -> int | None:
+        """Give the maker or taker fee in mils (1e-4 USD a share); None if there is none, or it is a ratio."""
+        fee = self.fees.get(which)
+        return int(fee.value * 10_000) if fee is not None and fee.dimension == PRICE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of a strategy. `unit` is ticks, shares, ns, USD, ...; empty for plain numbers and ratios (5% is 0.05)."""
+
+    value: Decimal
+    unit: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy(Block):
+    """A strategy; `file` as it was written."""
+
+    file: str
+    symbols: tuple[str, ...]
+    params: dict[str, Param]
+    budget_ns: int | None
+    during: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model(Block):
+    """A model; `file` as it was written. No features: all. No symbols: all."""
+
+    file: str
+    features: tuple[str, ...]
+    symbols: tuple[str, ...]
+    act: Expression | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify(Block):
+    """A target."""
+
+    webhook: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that must hold for `for_ns` (0: at once)."""
+
+    when: Expression
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What an alert does; `for_ns` is 0 for what does not last."""
+
+    name: str
+    arguments: tuple[str, ...]
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert(Block):
+    """An alert."""
+
+    severity: str
+    when: Condition
+    until: Condition | None
+    cooldown_ns: int
+    actions: tuple[Action, ...]
+    blackout: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Weekly times. Days 0 (Monday) to 6; minutes since midnight; `end` at or before `begin` is on the next day."""
+
+    days: frozenset[int]
+    begin: int
+    end: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """Times of one date (YYYY-MM-DD) instead of the weekly ones."""
+
+    date: str
+    begin: int
+    end: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar(Block):
+    """A schedule or a blackout."""
+
+    windows: tuple[Window, ...]
+    specials: tuple[Special, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A minute of the week, or an interval (`interval_ns` > 0, and no days)."""
+
+    days: frozenset[int]
+    minute: int
+    zone: str
+    interval_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault, and its parameters: names, or values in base units."""
+
+    kind: str
+    params: dict[str, str | Quantity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chaos(Block):
+    """A fault on a schedule."""
+
+    every: Moment
+    blackout: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    steady: Condition
+    recover_ns: int
+    abort: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Nodes whose score satisfies `when`; None for all that are in no other tier."""
+
+    name: str
+    when: Expression | None
+    weight: Decimal
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reputation(Block):
+    """How much other nodes count."""
+
+    half_life_ns: int
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All of it, in the order that it was written in."""
+
+    files: tuple[str, ...] = ()
+    lets: dict[str, Let] = field(default_factory=dict)
+    risks: tuple[Risk, ...] = ()
+    venues: tuple[Venue, ...] = ()
+    strategies: tuple[Strategy, ...] = ()
+    models: tuple[Model, ...] = ()
+    notifies: tuple[Notify, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
+    chaos: tuple[Chaos, ...] = ()
+    reputation: Reputation | None = None
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """Give every block."""
+        for group in (self.risks, self.venues, self.strategies, self.models, self.notifies, self.alerts, self.calendars, self.chaos):
+            yield from group
+        if self.reputation is not None:
+            yield self.reputation
+
+
+def limits_for(policy: Policy, strategy: str, symbol: str, venue: str, currency: str = "USD") -> dict[str, tuple[int | Decimal, Span]]:
+    """Give the limits that bind orders of a strategy in a symbol at a venue: name to value and the place of the rule that binds.
+
+    The least value over all risk blocks that match; of equal ones the first written. Limits in money bind only where the symbol trades
+    in that `currency`. A name that is missing has no limit.
+    """
+    found: dict[str, tuple[int | Decimal, Span]] = {}
+    for risk in policy.risks:
+        if not risk.matches(strategy, symbol, venue):
+            continue
+        for name, limit in risk.limits.items():
+            if limit.currency in {"", currency} and (name not in found or limit.value < found[name][0]):
+                found[name] = (limit.value, limit.span)
+    return found
+
+
+def inactive(policy: Policy) -> list[str]:
+    """Name what is declared and that noderrd does not act on yet: `alert slow_tick`, `venue NSDQ: weight, cap`."""
+    found = []
+    for block in policy.blocks:
+        spec = catalog.BLOCKS[block.kind]
+        if not spec.active:
+            found.append(block.title)
+            continue
+        idle = [name for name in block.where if name in spec.fields and not spec.fields[name].active]
+        if isinstance(block, Venue) and any(fee.dimension != PRICE for fee in block.fees.values()):
+            idle.append("fee as a ratio")
+        if idle:
+            found.append(f"{block.title}: {', '.join(idle)}")
+    return found
+
+
+def whole(value: Fraction) -> int | None:
+    """Give a fraction as an int, if it is one."""
+    return value.numerator if value.denominator == 1 else None
