@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from noderrd.lane import cache
+
+cache.prepare()  # before anything imports numba: kernels of edited files must not come from an old cache
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -6,7 +6,7 @@ import sys
 
 from noderrd.bench.compiler import NoCompiler
 from noderrd.bench.row import shown
-from noderrd.main import Parser
+from noderrd.command import Parser
 
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
 BENCHES = {"tick-to-trade": "noderrd.bench.tick_to_trade"}

@@ -8,7 +8,7 @@ from types import FrameType
 
 from noderrd.demo import report
 from noderrd.demo.run import Demo, Options, say
-from noderrd.main import Parser
+from noderrd.command import Parser
 from noderrd.rig.process import Failed
 
 INTERRUPTED = 130

@@ -1,0 +1,21 @@
+"""`noderrd`: what runs on the host, and what works on files without a daemon."""
+
+import sys
+
+from noderrd.command import dispatch
+
+ABOUT = "The trading node, the exchange simulator, and what works on recordings without a daemon."
+VERBS: dict[str, tuple[str, str]] = {
+    "run": ("noderrd.control.run", "run the node that a noderrd.toml describes"),
+    "venue": ("noderrd.venue.run", "run a simulated exchange"),
+    "warm": ("noderrd.lane.warm", "compile the lane's kernels into the cache"),
+}
+
+
+def main() -> int:
+    """Entry point of the console script."""
+    return dispatch("noderrd", ABOUT, VERBS, sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
