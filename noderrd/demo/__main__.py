@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from noderrd.command import Parser
 from noderrd.demo import report
 from noderrd.demo.run import Demo, Options, say
-from noderrd.command import Parser
 from noderrd.rig.process import Failed
 
 INTERRUPTED = 130
@@ -59,9 +59,7 @@ def main() -> int:
     arguments(parser)
     args = parser.parse_args()
     state = args.state.absolute() if args.state else None
-    options = Options(
-        args.seconds, args.seed, state, args.cod == "on", args.kill, args.strategy, dict(args.set), args.model, args.rules, args.lose
-    )
+    options = Options(args.seconds, args.seed, state, args.cod == "on", args.kill, args.strategy, dict(args.set), args.model, args.rules, args.lose)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with Demo(options) as demo:

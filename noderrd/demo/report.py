@@ -24,10 +24,11 @@ def passed(end: dict[str, Any]) -> list[str]:
 
 def table(end: dict[str, Any]) -> str:
     """Give the closing table."""
+    traded = f"{end['orders']:,} orders, {end['fills']:,} fills ({end['buys']:,} buys, {end['sells']:,} sells)"
     say = [
         f"{end['seconds']:g} s, seed {end['seed']}, venues {', '.join(end['venues'])}",
-        f"{end['messages']:,} messages, {end['model_runs']:,} model runs, {end['orders']:,} orders, {end['fills']:,} fills "
-        f"({end['buys']:,} buys, {end['sells']:,} sells), {end['rejects']:,} rejects, {end['denials']:,} denials, P&L {end['pnl_usd']} USD",
+        f"{end['messages']:,} messages, {end['model_runs']:,} model runs, {traded}, {end['rejects']:,} rejects, {end['denials']:,} denials",
+        f"P&L {end['pnl_usd']} USD",
         "",
         f"{'latency, ns':<15}{'n':>10}" + "".join(f"{word:>12}" for word in WORDS.values()),
     ]

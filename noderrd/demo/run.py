@@ -164,9 +164,7 @@ class Demo:
 
     def _of_venues(self) -> Snapshot:
         user = plan.USER
-        return snapshot.of_venues(
-            {n: (v.ask("books"), v.ask("positions", user=user), v.ask("orders", user=user)) for n, v in self._venues.items()}
-        )
+        return snapshot.of_venues({n: (v.ask("books"), v.ask("positions", user=user), v.ask("orders", user=user)) for n, v in self._venues.items()})
 
     def _lost(self, ours: Snapshot) -> Snapshot:
         """Give our word without one message. Raises Failed when there is none to lose."""

@@ -54,7 +54,5 @@ def of_venues(answers: Mapping[str, tuple[dict[str, Any], dict[str, Any], dict[s
             if int(row["position"]) != 0:
                 held[venue, symbol] = int(row["position"])
         for row in said_orders["orders"]:
-            orders[venue, int(row["user_ref_num"])] = OpenOrder(
-                row["symbol"], SIDES[row["side"].upper()], price(row["px"]), int(row["leaves_qty"])
-            )
+            orders[venue, int(row["user_ref_num"])] = OpenOrder(row["symbol"], SIDES[row["side"].upper()], price(row["px"]), int(row["leaves_qty"]))
     return Snapshot(books, held, orders)
