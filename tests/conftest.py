@@ -5,9 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from noderrd.lane import cache
 
+# No test is timed. CI takes the same examples each time: a failure there is the change's own; new ones are looked for at every other run.
+settings.register_profile("noderrd", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("noderrd")
 cache.prepare()  # before anything imports numba: kernels of edited files must not come from an old cache
 
 ROOT = Path(__file__).resolve().parents[1]

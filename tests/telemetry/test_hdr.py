@@ -1,0 +1,63 @@
+"""The lane's counts against the hdrhistogram package, recorded value by value."""
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import histogram as kernels
+from core.jit import exposed
+from core.layout import BUCKETS
+from noderrd.telemetry import hdr
+
+record = exposed(kernels.record)
+VALUES = st.lists(st.integers(0, 2000) | st.integers(0, 70_000_000_000), max_size=60)
+
+
+def both(values):
+    counts, twin = np.zeros(BUCKETS, np.int64), HdrHistogram(hdr.LOWEST, hdr.HIGHEST, hdr.DIGITS)
+    for value in values:
+        record(counts, value)
+        twin.record_value(min(value, hdr.HIGHEST))
+    return counts, twin
+
+
+@given(VALUES)
+def test_counts_are_the_packages_own(values):
+    counts, twin = both(values)
+    ours = hdr.histogram(counts)
+    assert list(ours.counts) == list(twin.counts)
+    assert ours.total_count == twin.total_count
+    for q in (0, 50, 90, 99, 99.9, 100):
+        assert ours.get_value_at_percentile(q) == twin.get_value_at_percentile(q)
+
+
+@given(VALUES)
+def test_a_summary_says_what_the_package_says(values):
+    counts, twin = both(values)
+    said = hdr.summary(counts)
+    assert said["n"] == len(values)
+    if values:
+        for name, q in hdr.QUANTILES.items():
+            assert said[name] == twin.get_value_at_percentile(q)
+        assert said["max"] == twin.get_highest_equivalent_value(twin.get_max_value())
+
+
+@given(VALUES, st.lists(st.sampled_from([1, 100, 999, 1_000, 2_500, 10**6, 10**9]), min_size=1))
+def test_values_at_or_below_a_bound(values, bounds):
+    counts, _ = both(values)
+    resolved = [int(hdr.values()[kernels_index(v)]) for v in values]
+    assert hdr.below(counts, bounds) == [sum(v <= b for v in resolved) for b in bounds]
+
+
+index = exposed(kernels.index_of)
+
+
+def kernels_index(value):
+    return index(min(value, hdr.HIGHEST))
+
+
+def test_round_trip_through_the_packages_own_encoding():
+    counts, twin = both([3, 5_000, 77_000_000, 59_000_000_000])
+    assert HdrHistogram.decode(hdr.histogram(counts).encode()).get_total_count() == 4
+    assert hdr.histogram(counts).encode() == twin.encode()
