@@ -31,7 +31,7 @@ def values() -> np.ndarray:
     return ((sub + 1) << bucket) - 1
 
 
-_VALUES = values()
+VALUES = values()
 
 
 def summary(counts: np.ndarray) -> dict[str, int]:
@@ -43,11 +43,11 @@ def summary(counts: np.ndarray) -> dict[str, int]:
     if total == 0:
         return dict.fromkeys(("n", *QUANTILES, "max"), 0)
     reached = np.cumsum(counts)
-    found = {name: int(_VALUES[np.searchsorted(reached, max(int(q / 100 * total + 0.5), 1))]) for name, q in QUANTILES.items()}
-    return {"n": total, **found, "max": int(_VALUES[np.flatnonzero(counts)[-1]])}
+    found = {name: int(VALUES[np.searchsorted(reached, max(int(q / 100 * total + 0.5), 1))]) for name, q in QUANTILES.items()}
+    return {"n": total, **found, "max": int(VALUES[np.flatnonzero(counts)[-1]])}
 
 
 def below(counts: np.ndarray, bounds_ns: Iterable[int]) -> list[int]:
     """Give how many values were at or below each bound: what a Prometheus histogram's buckets hold."""
     reached = np.concatenate(([0], np.cumsum(counts)))
-    return [int(reached[np.searchsorted(_VALUES, bound, side="right")]) for bound in bounds_ns]
+    return [int(reached[np.searchsorted(VALUES, bound, side="right")]) for bound in bounds_ns]

@@ -1,0 +1,78 @@
+"""Every metric's name and meaning, in Prometheus' conventions: base units, `_total` for what only rises. docs/metrics.md is written from it."""
+
+from core.codes import Counter, Stage
+
+# Counters of a lane: name without prefix and suffix, and help.
+COUNTERS: dict[Counter, tuple[str, str]] = {
+    Counter.DATAGRAMS: ("feed_datagrams", "Datagrams taken from the feeds, heartbeats too."),
+    Counter.MESSAGES: ("feed_messages", "ITCH messages decoded, each once."),
+    Counter.HEARTBEATS: ("feed_heartbeats", "MoldUDP64 heartbeats."),
+    Counter.BOOK_EVENTS: ("book_events", "Decisions due: a datagram's last change of a symbol."),
+    Counter.MODEL_RUNS: ("model_runs", "Runs of a model that gave a score."),
+    Counter.STRATEGY_CALLS: ("strategy_calls", "Calls of strategies."),
+    Counter.INTENTS: ("intents", "What strategies asked for."),
+    Counter.RISK_CHECKS: ("risk_checks", "Orders and replaces that were checked."),
+    Counter.DENIALS: ("denials", "Intents that risk refused."),
+    Counter.ORDERS: ("orders", "New orders sent."),
+    Counter.CANCELS: ("cancels", "Cancels sent."),
+    Counter.REPLACES: ("replaces", "Replaces sent."),
+    Counter.ACCEPTED: ("orders_accepted", "Orders that a venue accepted."),
+    Counter.REJECTED: ("orders_rejected", "Orders that a venue rejected."),
+    Counter.FILLS: ("fills", "Executions."),
+    Counter.BUYS: ("fills_buy", "Executions that bought."),
+    Counter.SELLS: ("fills_sell", "Executions that sold."),
+    Counter.JOURNAL_RECORDS: ("journal_records", "Records put into the journal ring."),
+    Counter.GAPS: ("feed_gaps", "Gaps that opened in a feed's sequence."),
+    Counter.GAP_MESSAGES: ("feed_gap_messages", "Messages that were missing when a gap opened."),
+    Counter.REREQUESTS: ("feed_rerequests", "Retransmission requests sent."),
+    Counter.DUPLICATES: ("feed_duplicates", "Datagrams that held nothing new: the other line was first."),
+    Counter.DROP_TRUNCATED: ("drop_truncated", "Datagrams shorter than their header or blocks."),
+    Counter.DROP_OVERSIZED: ("drop_oversized", "Datagrams longer than the buffer."),
+    Counter.DROP_UNKNOWN: ("drop_unknown", "Messages of a type or length that the specification lacks."),
+    Counter.DROP_SESSION: ("drop_session", "Datagrams of another session."),
+    Counter.DROP_SOUP: ("drop_soup", "SoupBinTCP frames that broke the protocol: the connection was closed."),
+    Counter.DROP_OUCH: ("drop_ouch", "OUCH messages that could not be read."),
+    Counter.UNKNOWN_ORDER: ("feed_unknown_orders", "Feed messages about orders that the book does not hold."),
+    Counter.UNKNOWN_REF: ("unknown_refs", "Venue messages about own orders that the node does not hold."),
+    Counter.IMPOSSIBLE: ("impossible_transitions", "Venue messages that the order state machine does not allow."),
+    Counter.BOOK_FULL: ("book_full", "Messages that a full book could not take: its symbol left service."),
+    Counter.STRATEGY_FAULTS: ("strategy_faults", "Calls of strategies that ended in a fault."),
+    Counter.STRATEGY_OVER_BUDGET: ("strategy_over_budget", "Calls of strategies that took longer than their budget."),
+    Counter.PARTIAL_SENDS: ("partial_sends", "Sends that the kernel took only part of."),
+    Counter.DISCONNECTS: ("disconnects", "Order sessions lost."),
+    Counter.LOGINS: ("logins", "Order sessions logged in."),
+    Counter.NOTES: ("notes", "Notes that strategies wrote."),
+    Counter.NOTES_LOST: ("notes_lost", "Notes that found no room."),
+    Counter.MODEL_FAULTS: ("model_faults", "Runs of a model that failed or gave no number."),
+    Counter.TURNS: ("loop_turns", "Turns of the hot loop."),
+    Counter.DROP_GARBAGE: ("drop_garbage", "Datagrams that are no MoldUDP64."),
+    Counter.NOTICES_LOST: ("notices_lost", "Order events that found no room on the way to a strategy."),
+}
+# Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
+STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)
+BOUNDS_NS = (250, 500, *(base * 10**power for power in range(3, 9) for base in (1, 2, 5)), 10**9)
+
+# Gauges and counters that are not a lane's counter: name, kind, labels, help.
+OTHERS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "noderrd_build_info": ("gauge", ("version",), "The version that runs; always 1."),
+    "noderrd_lane_up": ("gauge", ("lane",), "1 while the lane is ready."),
+    "noderrd_lane_restarts_total": ("counter", ("lane",), "Starts of the lane after its first."),
+    "noderrd_lane_heartbeat_age_seconds": ("gauge", ("lane",), "Time since the lane's loop last showed itself."),
+    "noderrd_journal_backlog_records": ("gauge", ("lane",), "Journal records not yet taken by the writer."),
+    "noderrd_feed_line_datagrams_total": ("counter", ("venue", "line"), "Datagrams taken from a line."),
+    "noderrd_feed_next_sequence": ("gauge", ("venue",), "Next sequence number expected on the feed."),
+    "noderrd_feed_age_seconds": ("gauge", ("venue",), "Time since the feed was last heard, heartbeats too."),
+    "noderrd_feed_live": ("gauge", ("venue",), "1 while the feed's channel has no fault."),
+    "noderrd_order_session_up": ("gauge", ("venue",), "1 while orders may go to the venue."),
+    "noderrd_order_session_next_sequence": ("gauge", ("venue",), "Next sequenced message expected from the venue."),
+    "noderrd_book_live": ("gauge", ("venue", "symbol"), "1 while the book may be traded on."),
+    "noderrd_book_best_bid_price": ("gauge", ("venue", "symbol"), "Best bid; absent without one."),
+    "noderrd_book_best_ask_price": ("gauge", ("venue", "symbol"), "Best ask; absent without one."),
+    "noderrd_position_shares": ("gauge", ("venue", "symbol", "strategy"), "Shares held; negative is short."),
+    "noderrd_open_shares": ("gauge", ("venue", "symbol", "strategy", "side"), "Shares that open, pending and unknown orders may still fill."),
+    "noderrd_realised_pnl": ("gauge", ("venue", "symbol", "strategy", "currency"), "Realised profit, fees apart."),
+    "noderrd_fees_paid": ("gauge", ("venue", "symbol", "strategy", "currency"), "Fees; negative is a rebate."),
+    "noderrd_open_orders": ("gauge", ("lane",), "Own orders that can still fill."),
+    "noderrd_halted": ("gauge", ("scope", "name"), "1 while new orders are halted."),
+    "noderrd_latency_seconds": ("histogram", ("lane", "stage"), "Measured time of a stage of the path."),
+}

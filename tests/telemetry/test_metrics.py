@@ -1,0 +1,109 @@
+"""A scrape of a lane's shared memory: complete, by the conventions, and equal to what the lane holds."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from core.codes import Counter, Session, Stage
+from noderrd.lane.memory import Shared, Sizes
+from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
+from noderrd.telemetry import hdr
+from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS
+from noderrd.telemetry.metrics import LaneCollector, LaneView
+
+NOW = 1_800_000_000_000_000_000
+
+
+@pytest.fixture
+def lane(tmp_path):
+    venues = [VenueSpec(name, "", "", "", "", "", "", "") for name in ("NSDQ", "EDGE")]
+    insts = [InstrumentSpec(symbol, v, symbol, 100, 1) for symbol in ("AAPL", "GOOG") for v in (0, 1)]
+    strategies = [StrategySpec("quotes", "q.py", ["AAPL", "GOOG"], {}), StrategySpec("taker", "t.py", ["GOOG"], {})]
+    spec = LaneSpec("lane0", "", "", venues, insts, ["AAPL", "GOOG"], strategies, [], [], [])
+    shared = Shared(tmp_path / "lane", Sizes(2, 4, 2, 2, 16, 64), create=True)
+    shared.control[0]["counters"] = np.arange(len(shared.control[0]["counters"])) * 7
+    shared.control[0]["heartbeat_ns"] = NOW - 500_000_000
+    shared.control[0]["halt_venue"][1] = 1
+    shared.insts["product"] = [0, 0, 1, 1]
+    shared.halt_symbol[3] = 4
+    shared.venues[0]["session_state"], shared.venues[0]["feed_ns"], shared.venues[0]["received"] = Session.UP, NOW - 2_000_000_000, (11, 12)
+    shared.insts[2]["n"], shared.px[2, 0, 0] = (1, 0), 1_753_100
+    shared.positions[2]["position"], shared.positions[4 + 3]["open_sell"] = -300, 40
+    rng = np.random.default_rng(5)
+    for stage in Stage:
+        np.add.at(shared.histograms[stage], rng.integers(0, 12_000, 500), 1)
+    return LaneView("lane0", spec, shared, 3, up=True)
+
+
+@pytest.fixture
+def registry(lane):
+    registry = CollectorRegistry()
+    registry.register(LaneCollector("1.2.3", lambda: [lane], lambda: NOW))
+    return registry
+
+
+def samples(registry):
+    text = generate_openmetrics(registry).decode()
+    return {(s.name, tuple(sorted(s.labels.items()))): s.value for f in text_string_to_metric_families(text) for s in f.samples}
+
+
+def of(registry, metric, **labels):
+    return samples(registry).get((metric, tuple(sorted(labels.items()))))
+
+
+def test_every_counter_of_the_lane_has_a_name():
+    assert set(COUNTERS) == set(Counter)
+    assert len({name for name, _ in COUNTERS.values()}) == len(COUNTERS)
+
+
+def test_counters_are_the_lanes(registry, lane):
+    found = samples(registry)
+    for counter, (name, _) in COUNTERS.items():
+        assert found[f"noderrd_{name}_total", (("lane", "lane0"),)] == 7 * counter
+
+
+def test_states_are_the_lanes(registry):
+    assert of(registry, "noderrd_lane_restarts_total", lane="lane0") == 3
+    assert of(registry, "noderrd_lane_heartbeat_age_seconds", lane="lane0") == 0.5
+    assert [of(registry, "noderrd_halted", scope="venue", name=v) for v in ("NSDQ", "EDGE")] == [0, 1]
+    assert [of(registry, "noderrd_halted", scope="symbol", name=s) for s in ("AAPL", "GOOG")] == [0, 1]
+    assert [of(registry, "noderrd_order_session_up", venue=v) for v in ("NSDQ", "EDGE")] == [1, 0]
+    assert of(registry, "noderrd_feed_line_datagrams_total", venue="NSDQ", line="B") == 12
+    assert of(registry, "noderrd_feed_age_seconds", venue="NSDQ") == 2
+    assert of(registry, "noderrd_feed_age_seconds", venue="EDGE") is None
+    assert of(registry, "noderrd_book_best_bid_price", venue="NSDQ", symbol="GOOG") == 175.31
+    assert of(registry, "noderrd_book_best_ask_price", venue="NSDQ", symbol="GOOG") is None
+    assert of(registry, "noderrd_position_shares", venue="NSDQ", symbol="GOOG", strategy="quotes") == -300
+    assert of(registry, "noderrd_open_shares", venue="EDGE", symbol="GOOG", strategy="taker", side="sell") == 40
+    assert of(registry, "noderrd_position_shares", venue="NSDQ", symbol="AAPL", strategy="taker") is None
+
+
+def test_histograms_count_what_the_lane_counted(registry, lane):
+    for stage in Stage:
+        counts, labels = lane.shared.histograms[stage], {"lane": "lane0", "stage": stage.name.lower()}
+        values = np.repeat(hdr.VALUES, counts)
+        for bound in BOUNDS_NS:
+            assert of(registry, "noderrd_latency_seconds_bucket", le=repr(bound / 1e9), **labels) == (values <= bound).sum()
+        assert of(registry, "noderrd_latency_seconds_count", **labels) == 500
+        assert of(registry, "noderrd_latency_seconds_sum", **labels) == pytest.approx(values.sum() / 1e9)
+
+
+def test_the_catalogue_is_what_is_given(registry):
+    given = {name for name, _ in samples(registry)}
+    for name, (kind, _, _) in OTHERS.items():
+        assert any(g.startswith(name) for g in given) or name == "noderrd_book_best_ask_price", name
+        assert name.endswith("_total") == (kind == "counter")
+
+
+def test_promtool_has_nothing_to_say(registry):
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here (Debian: apt install prometheus)")
+    done = subprocess.run([promtool, "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
