@@ -88,6 +88,8 @@ INSTRUMENT = _record(
     ("volume", "i8"),
     ("reference", "i8"),  # px the collar is measured from; 0: none
     ("multiplier", "i8"),
+    ("prev_px", "i8", (2,)),  # best of each side as core/features.py last saw it; quantity 0: none
+    ("prev_qty", "i8", (2,)),
 )
 
 # An order of the feed, in the open-addressing table of a lane. `key` is (ref << 3 | venue) + 1; 0 is empty.
@@ -104,6 +106,9 @@ CHANGED = _record(
     ("trade_qty", "i8"),
     ("trade_side", "i4"),  # aggressor
     ("pad", "i4"),
+    ("old_ref", "i8"),  # U: the order taken out, its price and its shares; 0 when none was
+    ("old_px", "i8"),
+    ("old_qty", "i8"),
 )
 
 # A symbol over all venues.
@@ -115,11 +120,12 @@ PRODUCT = _record(
     ("tick", "i8"),  # px: greatest common divisor over the venues
     ("lot", "i8"),
     # Running state of the features (core/features.py).
-    ("last_mid", "f8"),
-    ("ewma", "f8", (24,)),
     ("last_ns", "i8"),
-    ("last_side_qty", "i8", (2,)),
-    ("last_side_px", "i8", (2,)),
+    ("last_mid", "f8"),  # ticks; held since the last row
+    ("last_spread", "f8"),  # ticks
+    ("last_depth", "f8"),  # shares
+    ("last_trade", "f8"),  # ticks
+    ("ewma", "f8", (24,)),
     ("feature_ns", "i8"),
     ("score_ns", "i8"),
     ("row", "f4", (FEATURES,)),

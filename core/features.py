@@ -1,0 +1,246 @@
+"""From books and trades of a product to the 32 numbers that a model sees.
+
+Prices are in ticks of the product. What is summed over time is summed with an exponential weight, at three half-lives; averages are averages over
+time, of values that hold until the next one. A weight of the shortest half-life is a power of the longest one's, so that a message costs one `exp`.
+Where a side of the book is empty, what needs both sides is 0. Every feature is finite, whatever the book.
+
+Order flow imbalance: Cont, Kukanov and Stoikov, "The price impact of order book events" (Journal of Financial Econometrics 12, 2014), equation (2),
+a venue at a time and summed. Microprice: the mid weighted by the opposite quantities (Stoikov, "The micro-price", Quantitative Finance 18, 2018,
+names it the weighted mid).
+"""
+
+import math
+
+import numpy as np
+
+from core.codes import Change, Side
+from core.integer import i64
+from core.jit import kernel
+
+HALF_LIVES_NS = (125_000_000, 1_000_000_000, 8_000_000_000)
+LONGEST_NS = 8e9
+NEAR, FAR = 3, 10  # ticks from the best price, itself included, over which depth is summed
+DEEPEST = 10  # levels looked at, a side and venue
+# Groups of the running state, in PRODUCT.ewma: a value a half-life, then two averages of the longest half-life.
+OFI, BOUGHT, SOLD, SQUARES, EVENTS, MID, SPREAD, DEPTH = 0, 3, 6, 9, 12, 15, 18, 19
+
+DESCRIPTIONS = {
+    "imbalance": "(bid - ask) / (bid + ask) shares at the best prices, -1 to 1",
+    "microprice": "microprice less mid, ticks",
+    "spread": "best ask less best bid, ticks",
+    "imbalance_3": "imbalance of the shares within 3 ticks of the best prices",
+    "imbalance_10": "imbalance of the shares within 10 ticks of the best prices",
+    "bid_qty": "shares at the best bid, in mean best quantities",
+    "ask_qty": "shares at the best ask, in mean best quantities",
+    "bid_depth": "shares within 10 ticks of the best bid, in mean best quantities",
+    "ask_depth": "shares within 10 ticks of the best ask, in mean best quantities",
+    "bid_gap": "best bid less the next one, ticks",
+    "ask_gap": "next ask less the best one, ticks",
+    "bid_orders": "orders at the best bid",
+    "ask_orders": "orders at the best ask",
+    "bid_venues": "venues at the best bid",
+    "ask_venues": "venues at the best ask",
+    "ofi_125ms": "order flow imbalance, half-life 125 ms, in mean best quantities",
+    "ofi_1s": "order flow imbalance, half-life 1 s, in mean best quantities",
+    "ofi_8s": "order flow imbalance, half-life 8 s, in mean best quantities",
+    "trades_125ms": "(bought - sold) / (bought + sold) shares by aggressors, half-life 125 ms, -1 to 1",
+    "trades_1s": "the same, half-life 1 s",
+    "trades_8s": "the same, half-life 8 s",
+    "return_125ms": "mid less its mean, half-life 125 ms, ticks",
+    "return_1s": "mid less its mean, half-life 1 s, ticks",
+    "return_8s": "mid less its mean, half-life 8 s, ticks",
+    "volatility_125ms": "root of the squared mid changes a second, half-life 125 ms, ticks",
+    "volatility_1s": "root of the squared mid changes a second, half-life 1 s, ticks",
+    "volatility_8s": "root of the squared mid changes a second, half-life 8 s, ticks",
+    "burst": "messages a second at half-life 125 ms over those at 8 s",
+    "intensity": "log(1 + messages a second), half-life 8 s",
+    "volume": "shares traded a second, half-life 8 s, in mean best quantities",
+    "spread_change": "spread less its mean, half-life 8 s, ticks",
+    "last_trade": "last trade's price less mid, ticks",
+}
+NAMES = list(DESCRIPTIONS)
+
+
+@kernel
+def decay(products: np.ndarray, product: int, now_ns: int) -> None:
+    """Let time pass for the running state of a product; nothing happens when it goes backwards."""
+    it = products[product]
+    passed = now_ns - it["last_ns"]
+    if passed <= 0:
+        return
+    it["last_ns"] = now_ns
+    ewma = it["ewma"]
+    weight = math.exp(-math.log(2.0) / LONGEST_NS * passed)
+    longest = weight
+    for j in range(2, -1, -1):
+        for group in range(OFI, MID, 3):
+            ewma[group + j] *= weight
+        ewma[MID + j] = it["last_mid"] + (ewma[MID + j] - it["last_mid"]) * weight
+        for _ in range(3):  # the next half-life is an eighth of this one
+            weight *= weight
+    ewma[SPREAD] = it["last_spread"] + (ewma[SPREAD] - it["last_spread"]) * longest
+    ewma[DEPTH] = it["last_depth"] + (ewma[DEPTH] - it["last_depth"]) * longest
+
+
+@kernel
+def pressure(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side: int) -> int:
+    """Give the shares that came to the best price of a side less those that left it, and remember the best."""
+    n = insts[inst]["n"][side]
+    price = px[inst, side, n - 1] if n > 0 else i64(0)
+    shares = qty[inst, side, n - 1] if n > 0 else i64(0)
+    before, held = insts[inst]["prev_px"][side], insts[inst]["prev_qty"][side]
+    sign = 1 if side == Side.BUY else -1
+    came = i64(0)
+    if held == 0 or price * sign >= before * sign:
+        came += shares
+    if shares == 0 or price * sign <= before * sign:
+        came -= held
+    insts[inst]["prev_px"][side] = price
+    insts[inst]["prev_qty"][side] = shares
+    return came
+
+
+@kernel
+def update(
+    products: np.ndarray, product: int, inst: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, changed: np.ndarray, now_ns: int
+) -> None:
+    """Take one applied feed message of `inst` into the running state of PRODUCT[product]; CHANGED[1] says what it did."""
+    what = changed[0]["what"]
+    if what & (Change.BOOK | Change.TRADE) == 0:
+        return
+    decay(products, product, now_ns)
+    ewma = products[product]["ewma"]
+    flow = np.float64(pressure(insts, px, qty, inst, i64(Side.BUY)) - pressure(insts, px, qty, inst, i64(Side.SELL)))
+    for j in range(3):
+        ewma[OFI + j] += flow
+        ewma[EVENTS + j] += 1.0
+    if what & Change.TRADE:
+        group = BOUGHT if changed[0]["trade_side"] == Side.BUY else SOLD
+        for j in range(3):
+            ewma[group + j] += np.float64(changed[0]["trade_qty"])
+        products[product]["last_trade"] = changed[0]["trade_px"] / np.float64(max(products[product]["tick"], i64(1)))
+
+
+@kernel
+def best(products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, live_insts: np.ndarray, side: int) -> int:
+    """Give the best price of a side over the live books; 0: none."""
+    sign = 1 if side == Side.BUY else -1
+    found = i64(0)
+    for v in range(products[product]["inst"].shape[0]):
+        inst = products[product]["inst"][v]
+        if inst < 0 or live_insts[inst] == 0:
+            continue
+        n = insts[inst]["n"][side]
+        if n > 0 and (found == 0 or px[inst, side, n - 1] * sign > found * sign):
+            found = px[inst, side, n - 1]
+    return found
+
+
+@kernel
+def depth(
+    products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, live_insts: np.ndarray,
+    side: int, top: int,
+) -> tuple[int, int, int, int, int, int]:  # fmt: skip
+    """Look down a side from its best price, over the live books.
+
+    Gives the shares at the best price, its orders and venues, the next price (the best one itself where there is none), the shares within NEAR ticks
+    and those within FAR.
+    """
+    tick = max(products[product]["tick"], i64(1))
+    shares, orders, venues, near, far, following = i64(0), i64(0), i64(0), i64(0), i64(0), top
+    for v in range(products[product]["inst"].shape[0]):
+        inst = products[product]["inst"][v]
+        if inst < 0 or live_insts[inst] == 0:
+            continue
+        n = i64(insts[inst]["n"][side])
+        for k in range(n - 1, max(n - 1 - DEEPEST, i64(-1)), -1):
+            away = abs(px[inst, side, k] - top)
+            if away == 0:
+                shares += qty[inst, side, k]
+                orders += cnt[inst, side, k]
+                venues += 1
+            elif following == top or away < abs(following - top):
+                following = px[inst, side, k]
+            if away >= FAR * tick:
+                break
+            far += qty[inst, side, k]
+            if away < NEAR * tick:
+                near += qty[inst, side, k]
+    return shares, orders, venues, following, near, far
+
+
+@kernel
+def share(a: float, b: float) -> float:
+    """Give (a - b) / (a + b); 0 when there is nothing."""
+    return (a - b) / (a + b) if a + b > 0 else 0.0
+
+
+@kernel
+def row(
+    products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, live_insts: np.ndarray, now_ns: int
+) -> None:
+    """Fill PRODUCT[product]["row"], float32[32] in the order of NAMES, from the books of the instruments whose `live_insts` int32 is not 0."""
+    decay(products, product, now_ns)
+    it = products[product]
+    ewma, out = it["ewma"], it["row"]
+    tick = np.float64(max(it["tick"], i64(1)))
+    bid, ask = (
+        best(products, product, insts, px, live_insts, i64(Side.BUY)),
+        best(products, product, insts, px, live_insts, i64(Side.SELL)),
+    )
+    bid_qty, bid_orders, bid_venues, bid_next, bid_near, bid_far = depth(products, product, insts, px, qty, cnt, live_insts, i64(Side.BUY), bid)
+    ask_qty, ask_orders, ask_venues, ask_next, ask_near, ask_far = depth(products, product, insts, px, qty, cnt, live_insts, i64(Side.SELL), ask)
+    whole = bid > 0 and ask > 0
+    spread, micro = 0.0, 0.0
+    if whole:
+        mid = (bid + ask) / (2.0 * tick)
+        spread = (ask - bid) / tick
+        micro = 0.5 * spread * share(np.float64(bid_qty), np.float64(ask_qty))
+        remember(products, product, mid, spread, 0.5 * (bid_qty + ask_qty))
+    unit = 1.0 / max(ewma[DEPTH], 1.0)
+    out[0] = share(np.float64(bid_qty), np.float64(ask_qty))
+    out[1] = micro
+    out[2] = spread
+    out[3] = share(np.float64(bid_near), np.float64(ask_near))
+    out[4] = share(np.float64(bid_far), np.float64(ask_far))
+    out[5] = bid_qty * unit
+    out[6] = ask_qty * unit
+    out[7] = bid_far * unit
+    out[8] = ask_far * unit
+    out[9] = (bid - bid_next) / tick
+    out[10] = (ask_next - ask) / tick
+    out[11] = bid_orders
+    out[12] = ask_orders
+    out[13] = bid_venues
+    out[14] = ask_venues
+    second = math.log(2.0) * 8.0  # an exponential sum of half-life h over log(2) / h is a rate
+    for j in range(3):
+        out[15 + j] = ewma[OFI + j] * unit
+        out[18 + j] = share(ewma[BOUGHT + j], ewma[SOLD + j])
+        out[21 + j] = it["last_mid"] - ewma[MID + j] if whole else 0.0
+        out[24 + j] = math.sqrt(ewma[SQUARES + j] * second)
+        second *= 0.125
+    rate = ewma[EVENTS + 2] * math.log(2.0) / 8.0
+    out[27] = ewma[EVENTS] * math.log(2.0) * 8.0 / rate if rate > 0 else 0.0
+    out[28] = math.log(1.0 + rate)
+    out[29] = (ewma[BOUGHT + 2] + ewma[SOLD + 2]) * math.log(2.0) / 8.0 * unit
+    out[30] = spread - ewma[SPREAD] if whole else 0.0
+    out[31] = it["last_trade"] - it["last_mid"] if whole and it["last_trade"] > 0 else 0.0
+
+
+@kernel
+def remember(products: np.ndarray, product: int, mid: float, spread: float, shares: float) -> None:
+    """Take what holds from now on; the first one is its own mean."""
+    it = products[product]
+    ewma = it["ewma"]
+    if it["last_depth"] == 0.0:
+        for j in range(3):
+            ewma[MID + j] = mid
+        ewma[SPREAD] = spread
+        ewma[DEPTH] = shares
+    else:
+        for j in range(3):
+            ewma[SQUARES + j] += (mid - it["last_mid"]) ** 2
+    it["last_mid"] = mid
+    it["last_spread"] = spread
+    it["last_depth"] = shares
