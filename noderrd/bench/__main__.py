@@ -9,7 +9,10 @@ from noderrd.bench.row import shown
 from noderrd.command import Parser
 
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
-BENCHES = {"tick-to-trade": "noderrd.bench.tick_to_trade"}
+BENCHES = {
+    "histogram": "noderrd.bench.histogram",
+    "tick-to-trade": "noderrd.bench.tick_to_trade",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

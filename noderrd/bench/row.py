@@ -10,6 +10,12 @@ import numpy as np
 QUANTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
 
 
+def figure(value: float) -> float:
+    """Give a whole number, or two decimals of a small one: a nanosecond matters where an operation takes five."""
+    small = 1000
+    return round(float(value), 2) if abs(value) < small else int(value)
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """A case that was measured; with a reference that ran in turn with it where there is one. `more` are counts of the product."""
@@ -20,20 +26,20 @@ class Row:
     samples: np.ndarray
     reference: str = ""
     reference_samples: np.ndarray | None = None
-    more: dict[str, int] = dataclasses.field(default_factory=dict)
+    more: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """Give the row as pinned for users: percentiles, the ratio of the medians, what is added over the reference."""
-        ours = {name: int(np.percentile(self.samples, q)) for name, q in QUANTILES.items()}
+        ours = {name: figure(np.percentile(self.samples, q)) for name, q in QUANTILES.items()}
         facts: dict[str, Any] = {"bench": self.bench, "case": self.case, "unit": self.unit, "n": len(self.samples), **ours}
         if self.reference_samples is not None:
-            theirs = {name: int(np.percentile(self.reference_samples, q)) for name, q in QUANTILES.items()}
+            theirs = {name: figure(np.percentile(self.reference_samples, q)) for name, q in QUANTILES.items()}
             facts |= {
                 "reference": self.reference,
                 "reference_p50": theirs["p50"],
                 "ratio": round(ours["p50"] / theirs["p50"], 3),
-                "added_p50": ours["p50"] - theirs["p50"],
-                "added_p99": ours["p99"] - theirs["p99"],
+                "added_p50": figure(ours["p50"] - theirs["p50"]),
+                "added_p99": figure(ours["p99"] - theirs["p99"]),
             }
         return facts | self.more
 
