@@ -9,7 +9,7 @@ Nothing is dropped silently: what cannot be held or is not known comes back as a
 import numpy as np
 
 from core import itch
-from core.codes import BookState, Change, Side
+from core.codes import BookState, Change, Phase, Side
 from core.integer import i64
 from core.jit import kernel
 
@@ -183,6 +183,25 @@ def status(insts: np.ndarray, changed: np.ndarray, inst: int, state: int) -> Non
 
 
 @kernel
+def phase_after(phase: int, code: int) -> int:
+    """Give a venue's trading phase after a System Event (section 1.1): what is not one leaves it as it was."""
+    after = i64(phase)
+    if code == 79:  # O
+        after = Phase.START_OF_MESSAGES
+    elif code == 83:  # S
+        after = Phase.START_OF_SYSTEM_HOURS
+    elif code == 81:  # Q
+        after = Phase.START_OF_MARKET_HOURS
+    elif code == 77:  # M
+        after = Phase.END_OF_MARKET_HOURS
+    elif code == 69:  # E
+        after = Phase.END_OF_SYSTEM_HOURS
+    elif code == 67:  # C
+        after = Phase.END_OF_MESSAGES
+    return after
+
+
+@kernel
 def bind(msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray) -> int:
     """Take a Stock Directory (section 1.2.1): the locate code of a symbol of ours."""
     for inst in range(insts.shape[0]):
@@ -201,10 +220,11 @@ def apply(
     """Apply MESSAGE[1] of a venue: the instrument it concerned, or NOT_OURS, UNKNOWN_ORDER, LEVELS_FULL, TABLE_FULL, DUPLICATE.
 
     locates int32[venues, 65536]; insts INSTRUMENT[n]; px, qty, cnt int64[n, Side, level]; table ORDER_REF[power of two], `used` int64[1] its fill;
-    CHANGED[1] tells what was done (what is 0: nothing). On a code below NOT_OURS nothing was changed but, for U, the original taken out.
+    CHANGED[1] tells what was done (what is 0: nothing). On a code below NOT_OURS nothing was changed.
     """
     m = msg[0]
     changed[0]["what"] = 0
+    changed[0]["old_ref"] = 0
     kind = m["kind"]
     inst = i64(locates[venue, m["locate"]])
     if inst < 0:
@@ -281,12 +301,27 @@ def replace(
     msg: np.ndarray, venue: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray, used: np.ndarray,
     changed: np.ndarray, inst: int,
 ) -> int:  # fmt: skip
-    """Take one order out and put another in at the back of its new level, same side and symbol: U."""
+    """Take one order out and put another in at the back of its new level, same side and symbol: U. All of it or nothing.
+
+    The new one goes in first: what can refuse it then does so while the old one stands. Insertion moves nothing, so the old one's slot holds.
+    """
     m = msg[0]
     slot = find(table, ((m["ref"] << 3) | venue) + 1)
     if slot < 0 or table[slot]["inst"] != inst:
         return UNKNOWN_ORDER
     side, price, held = i64(table[slot]["side"]), table[slot]["px"], i64(table[slot]["qty"])
+    key = ((m["new_ref"] << 3) | venue) + 1
+    code = insert(table, used, key, inst, side, m["px"], m["qty"])
+    if code < 0:
+        return code
+    if add_level(insts, px, qty, cnt, inst, side, m["px"], m["qty"]) != 0:
+        remove(table, used, code)
+        return LEVELS_FULL
     remove(table, used, slot)
     take_level(insts, px, qty, cnt, inst, side, price, held, 1)
-    return add(msg, venue, insts, px, qty, cnt, table, used, changed, inst, side, m["new_ref"])
+    changed[0]["old_ref"] = m["ref"]
+    changed[0]["old_px"] = price
+    changed[0]["old_qty"] = held
+    note(changed, Change.BOOK, side, m["px"], m["qty"], m["new_ref"])
+    cross(insts, px, inst)
+    return inst

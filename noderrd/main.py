@@ -8,6 +8,7 @@ ABOUT = "The trading node, the exchange simulator, and what works on recordings 
 VERBS: dict[str, tuple[str, str]] = {
     "run": ("noderrd.control.run", "run the node that a noderrd.toml describes"),
     "venue": ("noderrd.venue.run", "run a simulated exchange"),
+    "replay": ("noderrd.replay.run", "run a recording through the lane's kernels"),
     "warm": ("noderrd.lane.warm", "compile the lane's kernels into the cache"),
 }
 

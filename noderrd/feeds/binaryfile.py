@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core.bigendian import get_u16
+from core.integer import i64
 from core.jit import entry
 
 
@@ -26,8 +27,8 @@ class Recording:
 @entry
 def _frames(data: np.ndarray, offsets: np.ndarray) -> int:
     """Fill offsets; gives how many, or -1 - how many when the last frame is cut short. A zero length ends the file."""
-    at = np.int64(0)
-    n = np.int64(0)
+    at = i64(0)
+    n = i64(0)
     while at + 2 <= data.shape[0]:
         length = get_u16(data, at)
         if length == 0:
@@ -57,13 +58,18 @@ def unpack(path: Path) -> tuple[bytes, bool]:
     return bytes(out), whole
 
 
-def read(path: Path) -> Recording:
-    """Read a recording. Raises OSError."""
-    content, whole = unpack(path)
+def frames(content: bytes, *, whole: bool = True) -> Recording:
+    """Find the messages of a BinaryFILE. `whole` is False for content whose packing was cut short. Bytes behind the end are damage too."""
     data = np.frombuffer(content, np.uint8)
     offsets = np.zeros(len(content) // 3 + 1, np.int64)
     n = int(_frames(data, offsets))
     count = n if n >= 0 else -1 - n
-    end = int(offsets[count - 1]) + (int(data[offsets[count - 1] - 2]) << 8 | int(data[offsets[count - 1] - 1])) if count else 0
-    damaged = None if n >= 0 and whole else end
-    return Recording(data, offsets[:count].copy(), damaged)
+    end = int(offsets[count - 1]) + int.from_bytes(content[offsets[count - 1] - 2 : offsets[count - 1]], "big") if count else 0
+    ended = content[end:] in (b"", b"\0\0")
+    return Recording(data, offsets[:count].copy(), None if ended and whole else end)
+
+
+def read(path: Path) -> Recording:
+    """Read a recording. Raises OSError."""
+    content, whole = unpack(path)
+    return frames(content, whole=whole)

@@ -1,0 +1,85 @@
+"""`noderrd replay`: a recording through the lane's kernels, to a book, rows of a book, exports, or a strategy's fills."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from noderrd.lane import cache
+
+HELP = "run a recording through the lane's kernels"
+EPILOG = """FILE is an ITCH 5.0 BinaryFILE or a packet capture (pcap, pcapng) of MoldUDP64, either gzipped or not. It exits 1, naming the offset,
+when the file is damaged or ends within a message; what came before is kept."""
+
+
+def time_of_day(text: str) -> int:
+    """Read --at. Raises argparse.ArgumentTypeError."""
+    from noderrd.replay import clock
+
+    try:
+        return clock.of_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def depth(text: str) -> int:
+    """Read --depth. Raises argparse.ArgumentTypeError."""
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        message = f"a depth is 1 to 1000 levels, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.epilog = EPILOG
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--symbol", metavar="S", help="this symbol only")
+    parser.add_argument("--depth", type=depth, default=10, metavar="N", help="levels of --book-csv and --at (10)")
+    parser.add_argument("--book-csv", type=Path, metavar="OUT", help="the book after each message that touches it; prices in 1e-4")
+    parser.add_argument("--at", type=time_of_day, metavar="HH:MM:SS[.F]", help="stop there and show the book of --symbol")
+    parser.add_argument("--export-top", type=Path, metavar="OUT", help="best prices whenever they change, to .parquet or .csv")
+    parser.add_argument("--export-trades", type=Path, metavar="OUT", help="trades, to .parquet or .csv")
+    parser.add_argument("--export-bars", type=Path, metavar="OUT", help="open, high, low, close, volume a --bar, to .parquet or .csv")
+    parser.add_argument("--bar", type=int, default=60, metavar="SECONDS", help="length of a bar (60)")
+    parser.add_argument(
+        "--strategy", metavar="FILE", help="a strategy's file, or the name of one that is shipped: its fills and P&L on the recording"
+    )
+    parser.add_argument("--set", type=setting, action="append", default=[], metavar="K=V", help="a parameter of --strategy")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def wrong(args: argparse.Namespace) -> str:
+    """Say what the flags ask for that cannot be; empty when nothing."""
+    if args.at is not None and not args.symbol:
+        return "--at shows one book: name it with --symbol"
+    if args.bar < 1:
+        return "--bar is at least a second"
+    for out in (args.export_top, args.export_trades, args.export_bars):
+        if out is not None and out.suffix not in {".parquet", ".csv"}:
+            return f"{out}: an export ends in .parquet or .csv"
+    return ""
+
+
+def main(args: argparse.Namespace) -> int:
+    """Replay. 0, or 1 for a file that is missing or damaged, a symbol it lacks; 64 for flags that do not go together."""
+    said = wrong(args)
+    if said:
+        print(f"noderrd replay: {said}", file=sys.stderr)
+        return 64
+    cache.prepare()
+    from noderrd.feeds import recording
+    from noderrd.replay import books
+
+    try:
+        tape = recording.read(args.file)
+        end = books.run(tape, args)
+    except (OSError, ValueError, MemoryError) as error:
+        print(f"noderrd replay: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(end) if args.json else books.words(end))
+    damaged = end.get("damaged_at") if "bids" not in end else tape.damaged_at
+    if damaged is not None:
+        print(f"noderrd replay: {args.file}: damaged at offset {damaged}; what came before it was used", file=sys.stderr)
+        return 1
+    return 0
