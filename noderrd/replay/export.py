@@ -101,9 +101,8 @@ class Exports:
             names = ("bid_px", "bid_qty", "ask_px", "ask_qty", "state")
             self._tops.add(self._head(tops) | {name: tops[name] for name in names})
         if self._trades is not None:
-            sides = np.array([side.name for side in Side], dtype=object)
-            names = ("px", "qty", "match")
-            self._trades.add(self._head(trades) | {"aggressor": sides[trades["side"]]} | {name: trades[name] for name in names})
+            aggressors = {"aggressor": np.array([side.name for side in Side])[trades["side"]]}
+            self._trades.add(self._head(trades) | aggressors | {name: trades[name] for name in ("px", "qty", "match")})
         if self._bars is not None:
             self._write_bars(self._gathered.add(trades))
         desk["n_tops"] = desk["n_trades"] = 0

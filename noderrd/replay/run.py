@@ -42,10 +42,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export-trades", type=Path, metavar="OUT", help="trades, to .parquet or .csv")
     parser.add_argument("--export-bars", type=Path, metavar="OUT", help="open, high, low, close, volume a --bar, to .parquet or .csv")
     parser.add_argument("--bar", type=int, default=60, metavar="SECONDS", help="length of a bar (60)")
-    parser.add_argument(
-        "--strategy", metavar="FILE", help="a strategy's file, or the name of one that is shipped: its fills and P&L on the recording"
-    )
-    parser.add_argument("--set", type=setting, action="append", default=[], metavar="K=V", help="a parameter of --strategy")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
