@@ -1,6 +1,6 @@
 """Weekdays, times of day, dates and time zones, as rules write them."""
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -41,9 +41,9 @@ def _minute(text: str, most: int) -> int:
     return found
 
 
-def date(text: str) -> datetime.date:
+def date(text: str) -> dt.date:
     """Give a date; raises ValueError for dates there are not."""
-    return datetime.date.fromisoformat(text)
+    return dt.date.fromisoformat(text)
 
 
 def always_inside(moment: Moment, calendar: Calendar) -> bool:
@@ -51,6 +51,22 @@ def always_inside(moment: Moment, calendar: Calendar) -> bool:
     if moment.interval_ns or calendar.left_out or calendar.specials:
         return False
     return all(any(_inside(day, moment, window.days, window.begin, window.end, window.zone) for window in calendar.windows) for day in moment.days)
+
+
+def always(calendar: Calendar) -> bool:
+    """Whether a calendar's weekly windows cover the whole week (those of one time zone together)."""
+    if calendar.left_out or calendar.specials:
+        return False
+    for zone in {window.zone for window in calendar.windows}:
+        moments = (Moment(frozenset((day,)), minute, zone, 0) for day in range(7) for minute in _edges(calendar, zone))
+        if all(always_inside(moment, calendar) for moment in moments):
+            return True
+    return False
+
+
+def _edges(calendar: Calendar, zone: str) -> set[int]:
+    """Give the minutes of a day at which being inside can change."""
+    return {0, *(edge % MINUTES for window in calendar.windows if window.zone == zone for edge in (window.begin, window.end))}
 
 
 def _inside(day: int, moment: Moment, on: frozenset[int], begin: int, end: int, zone: str) -> bool:

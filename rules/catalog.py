@@ -1,11 +1,12 @@
 """The names a rule may use: blocks and their fields, metrics, functions, states, actions, faults. With units, bounds and meaning.
 
-The checker knows what stands here and nothing else; the tables of rules/README.md are written from it.
+The checker knows what stands here and nothing else; the tables of docs/rules.md are written from it.
 `active=False` marks what is parsed, checked and kept, and that nothing in noderrd acts on yet: `model.inactive` reports it by name.
 """
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from rules.units import (
     BANDWIDTH,
@@ -43,6 +44,7 @@ class FieldSpec:
     required: bool = False
     many: bool = False
     active: bool = True
+    then: tuple[str, ...] = ()  # what may follow `then`
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,14 @@ class ActionSpec:
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """A fault that chaos injects, and its parameters. A parameter of dimension None is a name."""
+    """A fault that chaos injects, and its parameters. A parameter of dimension None is a name; `optional` ones may be left out."""
 
     meaning: str
     params: dict[str, Dimension | None] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
 
 
-def _amount(meaning: str, *dimensions: Dimension, low: int | Fraction = 0, high: int | Fraction | None = None, **more: bool) -> FieldSpec:
+def _amount(meaning: str, *dimensions: Dimension, low: int | Fraction = 0, high: int | Fraction | None = None, **more: Any) -> FieldSpec:
     return FieldSpec("AMOUNT", meaning, dimensions, Fraction(low), None if high is None else Fraction(high), **more)
 
 
@@ -102,6 +105,13 @@ SEVERITIES = ("info", "warning", "critical")
 THEN = ("halt",)
 WEIGHTS = ("latency", "cost", "liquidity", "reliability")
 FEES = ("maker", "taker")
+# Those of core/features.py, in its order: named here too, so that checking a policy loads no kernels.
+FEATURES = (
+    "imbalance", "microprice", "spread", "imbalance_3", "imbalance_10", "bid_qty", "ask_qty", "bid_depth", "ask_depth", "bid_gap",
+    "ask_gap", "bid_orders", "ask_orders", "bid_venues", "ask_venues", "ofi_125ms", "ofi_1s", "ofi_8s", "trades_125ms", "trades_1s",
+    "trades_8s", "return_125ms", "return_1s", "return_8s", "volatility_125ms", "volatility_1s", "volatility_8s", "burst", "intensity",
+    "volume", "spread_change", "last_trade",
+)  # fmt: skip
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 RISK = {
@@ -111,7 +121,9 @@ RISK = {
     "max_position": _amount("absolute position if every open order filled", SHARES, CONTRACTS, high=MOST, whole=True),
     "max_order_rate": _amount("new orders and replaces a second, with one second's worth of burst", RATE, high=Fraction(1, 1_000), whole=True),
     "max_open_orders": _amount("orders open at once", NUMBER, high=10**6, whole=True),
-    "max_daily_loss": _amount("loss since midnight UTC, realised and unrealised, fees included; then halt", *MONEY, high=MOST, whole=True, active=False),
+    "max_daily_loss": _amount(
+        "loss since midnight UTC, realised and unrealised, fees included; then halt", *MONEY, high=MOST, whole=True, active=False, then=THEN
+    ),
 }
 _CALENDAR = {
     "on": FieldSpec("DATES", "dates with times of their own, such as half days", many=True),
@@ -163,7 +175,9 @@ BLOCKS: dict[str, BlockSpec] = {
         },
         active=False,
     ),
-    "schedule": BlockSpec("NAME", "times at which something runs: weekly windows, dates with times of their own, dates left out", _CALENDAR, active=False),
+    "schedule": BlockSpec(
+        "NAME", "times at which something runs: weekly windows, dates with times of their own, dates left out", _CALENDAR, active=False
+    ),
     "blackout": BlockSpec("NAME", "times at which something does not run", _CALENDAR, active=False),
     "chaos": BlockSpec(
         "NAME",
@@ -173,7 +187,9 @@ BLOCKS: dict[str, BlockSpec] = {
             "blackout": FieldSpec("NAMES", "calendars during which it does not run"),
             "inject": FieldSpec("FAULT", "the fault", required=True, many=True),
             "steady": FieldSpec("CONDITION", "what must hold before, and again after", required=True),
-            "recover": FieldSpec("DEADLINE", "how soon after the fault `steady` must hold again", (TIME,), Fraction(1), Fraction(HOUR), whole=True, required=True),
+            "recover": FieldSpec(
+                "DEADLINE", "how soon after the fault `steady` must hold again", (TIME,), Fraction(1), Fraction(HOUR), whole=True, required=True
+            ),
             "abort": FieldSpec("GUARD", "ends the fault at once"),
         },
         active=False,
@@ -270,7 +286,7 @@ ACTIONS: dict[str, ActionSpec] = {
 PARTS = ("router", "model", "strategies", "mesh")
 
 FAULTS: dict[str, FaultSpec] = {
-    "network.delay": FaultSpec("packets leave later", {"on": None, "delay": TIME, "jitter": TIME, "for": TIME}),
+    "network.delay": FaultSpec("packets leave later", {"on": None, "delay": TIME, "jitter": TIME, "for": TIME}, ("jitter",)),
     "network.loss": FaultSpec("packets are lost", {"on": None, "loss": RATIO, "for": TIME}),
     "network.duplicate": FaultSpec("packets come twice", {"on": None, "share": RATIO, "for": TIME}),
     "network.partition": FaultSpec("nothing passes", {"on": None, "for": TIME}),

@@ -16,7 +16,6 @@ from lark import Lark, Transformer
 from lark.exceptions import UnexpectedToken
 from lark.lexer import Lexer
 from lark.lexer import Token as LarkToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from rules import catalog, syntax
 from rules.diagnostic import Diagnostic, did_you_mean, nearest
@@ -32,13 +31,48 @@ KEYWORDS = {word: word.upper() for word in ("and", "for", "is", "not", "or", "ot
 STARTS = {"let": "LET", "include": "INCLUDE"} | dict.fromkeys(catalog.BLOCKS, "BLOCK")
 _OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "COMPARE", "AND", "OR"))
 _PUNCTUATION = ("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "COMMA", "EQUAL", "PLUS", "MINUS", "TIMES", "COMPARE", "END")
-_SHAPES = ("AMOUNT", "DEADLINE", "CHARGES", "SHARES", "TEXT", "NAMES", "SETTINGS", "CONDITION", "GUARD", "ACTIONS", "MOMENT", "WINDOW", "DATES", "FAULT", "TIER")
+_SHAPES = (
+    "AMOUNT",
+    "DEADLINE",
+    "CHARGES",
+    "SHARES",
+    "TEXT",
+    "NAMES",
+    "SETTINGS",
+    "CONDITION",
+    "GUARD",
+    "ACTIONS",
+    "MOMENT",
+    "WINDOW",
+    "DATES",
+    "FAULT",
+    "TIER",
+)
 _TERMINALS = ("NAME", "NUMBER", "STRING", "DAYS", "DATE", "CLOCK", "ZONE", "LET", "INCLUDE", "BLOCK", *_PUNCTUATION, *_SHAPES, *KEYWORDS.values())
 
 # How a terminal is called in "expected ...".
-_CALLED = {"NAME": "a name", "NUMBER": "a number", "STRING": 'a "string"', "DAYS": "a weekday", "DATE": "a date (2026-12-25)", "CLOCK": "a time (09:30)",
-           "ZONE": "a time zone (Etc/UTC)", "END": "the end of the line", "LPAR": "'('", "RPAR": "')'", "LSQB": "'['", "RSQB": "']'", "LBRACE": "'{'",
-           "RBRACE": "'}'", "COMMA": "','", "EQUAL": "'='", "COMPARE": "a comparison", "PLUS": "an operator", "MINUS": "'-'", "TIMES": "an operator"}  # fmt: skip
+_CALLED = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": 'a "string"',
+    "DAYS": "a weekday",
+    "DATE": "a date (2026-12-25)",
+    "CLOCK": "a time (09:30)",
+    "ZONE": "a time zone (Etc/UTC)",
+    "END": "the end of the line",
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "LSQB": "'['",
+    "RSQB": "']'",
+    "LBRACE": "'{'",
+    "RBRACE": "'}'",
+    "COMMA": "','",
+    "EQUAL": "'='",
+    "COMPARE": "a comparison",
+    "PLUS": "an operator",
+    "MINUS": "'-'",
+    "TIMES": "an operator",
+}
 _CALLED |= {kind: f"'{word}'" for word, kind in KEYWORDS.items()}
 
 # Messages by example: each mistake below is parsed when the first syntax error is met, and the state that it ends in is remembered.
@@ -72,7 +106,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "alert a info {\ndo log,\n}",
     ),
     "a fee says which: maker or taker": ("venue a {\nfee 1 mils\n}", "venue a {\nfee 1 mils, 2 mils\n}"),
-    "a time needs its time zone, such as Etc/UTC": ("blackout a {\nMon 09:30\n}", "blackout a {\nMon 09:30-10:00\n}", "chaos a {\nevery Mon 09:30\n}"),
+    "a time needs its time zone, such as Etc/UTC": (
+        "blackout a {\nMon 09:30\n}",
+        "blackout a {\nMon 09:30-10:00\n}",
+        "chaos a {\nevery Mon 09:30\n}",
+    ),
     "'act' and 'abort' are followed by 'when'": ("model a {\nact edge > 2\n}", "model a {\nact\n}"),
     "'recover' is followed by 'within'": ("chaos a {\nrecover 2s\n}", "chaos a {\nrecover\n}"),
     "a block's head is followed by '{'": ("venue a\n", "venue\n"),
@@ -131,6 +169,7 @@ class _Parser:
         self.lark = _lark()
         self.interactive = self.lark.parse_interactive()
         self.operators = 0
+        self.told = {fault.span.line for fault in scanned.diagnostics}  # a line whose tokens are wrong says no more of its grammar
 
     def statements(self) -> list[syntax.Statement]:
         """Read all."""
@@ -204,7 +243,9 @@ class _Parser:
                 self.at += 1
                 self._end_of_block()
                 return self._finish()
-            elif token.type == "NAME" and str(token.value) in STARTS and (str(token.value) not in catalog.BLOCKS[kind].fields or self._opens(self.at)):
+            elif (
+                token.type == "NAME" and str(token.value) in STARTS and (str(token.value) not in catalog.BLOCKS[kind].fields or self._opens(self.at))
+            ):
                 break  # the next block begins: this one lacks its brace, which the scan has told
             else:
                 self._field(kind)
@@ -331,7 +372,7 @@ class _Parser:
                 return
 
     def _error(self, token: Token, code: str, message: str, hint: str = "") -> None:
-        if not self.learning:
+        if not self.learning and self.scanned.source.span(token.at, token.end).line not in self.told:
             self.scanned.error(token.at, max(token.end, token.at + 1), code, message, hint)
 
     def _explain(self, token: Token, kind: str) -> None:
@@ -352,7 +393,8 @@ class _Parser:
             self._error(token, "syntax", message)
 
     def _accepts(self) -> list[str]:
-        return sorted({_CALLED.get(kind, kind) for kind in self.interactive.accepts() if kind != "$END"})
+        accepted: set[str] = self.interactive.accepts()  # type: ignore[no-untyped-call]
+        return sorted({_CALLED.get(kind, kind) for kind in accepted if kind != "$END"})
 
 
 @cache

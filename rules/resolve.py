@@ -24,7 +24,7 @@ from rules.expression import (
     settled,
     text,
 )
-from rules.units import NUMBER, RATIO, TIME, Dimension, Quantity, describe, product, same
+from rules.units import NUMBER, RATIO, TIME, UNKNOWN, Dimension, Quantity, describe, product, same
 
 Report = Callable[[syntax.Node, str, str, str, str], None]  # node, severity, code, message, hint
 MAX_VALUE = 10**36  # of a computed constant, and 1 / that: bounds its digits
@@ -37,6 +37,7 @@ class Resolver:
 
     lets: Mapping[str, Quantity | None]  # None: declared, but its value was faulty
     report: Report
+    later: frozenset[str] = frozenset()  # constants that are declared below, and cannot be used yet
 
     def condition(self, node: syntax.Expression) -> Expression | None:
         """Resolve what must be true or false, and tell of what can be only one of the two."""
@@ -67,7 +68,7 @@ class Resolver:
     def expression(self, node: syntax.Expression) -> Expression | None:
         """Resolve any expression."""
         if isinstance(node, syntax.Number):
-            return Constant(node.quantity)
+            return Constant(node.quantity) if node.quantity.dimension != UNKNOWN else None
         if isinstance(node, syntax.Metric):
             return self._name(node)
         if isinstance(node, syntax.Call):
@@ -97,6 +98,8 @@ class Resolver:
                 hint = f"'{node.name}' is a function: {node.name}(...) over 10s"
             elif node.name in catalog.STATES:
                 hint = f"ask for its state: {node.name} is {catalog.STATES[node.name][0][0]}"
+            elif node.name in self.later:
+                hint = "it is declared below; a constant uses only those above it"
             else:
                 hint = did_you_mean(node.name, [*self.lets, *catalog.METRICS])
             self._error(node, "name", f"unknown constant or metric '{node.name}'", hint)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from rules.diagnostic import Diagnostic, did_you_mean
 from rules.span import Source
-from rules.units import DIGITS, NUMBER, UNITS, Dimension, Quantity, product
+from rules.units import DIGITS, NUMBER, UNITS, UNKNOWN, Dimension, Quantity, product
 
 MAX_FILE = 4 << 20  # bytes
 MAX_NAME = 64
@@ -27,7 +27,8 @@ _TOKEN = re.compile(
     | (?P<COMMENT>\#[^\n]*)
     | (?P<DATE>\d{{4}}-\d\d-\d\d(?!\w))
     | (?P<CLOCK>\d\d?:\d\d(?:-\d\d?:\d\d)?(?!\w)(?:[ \t]+(?P<zone>[A-Za-z][\w+/-]*))?)
-    | (?P<NUMBER>(?P<digits>\d[\d_]*(?:\.\d[\d_]*)?)(?:(?P<glued>%|[A-Za-z_]\w*)|[ \t]+(?P<unit>{_UNIT})(?!\w))?(?:[ \t]?/[ \t]?(?P<per>{_UNIT})(?!\w))?)
+    | (?P<NUMBER>(?P<digits>\d[\d_]*(?:\.\d[\d_]*)?)(?:(?P<glued>%|[A-Za-z_]\w*)|[ \t]+(?P<unit>{_UNIT})(?!\w))?
+        (?:[ \t]?/[ \t]?(?P<per>{_UNIT})(?!\w))?)
     | (?P<DAYS>{_DAY}(?:-{_DAY})?(?!\w))
     | (?P<WORD>[A-Za-z_]\w*(?:\.\w+)*)
     | (?P<STRING>"[^"\n\\]*(?:\\[^\n][^"\n\\]*)*"?)
@@ -37,12 +38,15 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_CLOSED = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _ESCAPE = re.compile(r"\\(.)")
 _SIGNS = {"(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", "{": "LBRACE", "}": "RBRACE", ",": "COMMA", "=": "EQUAL", "-": "MINUS", "+": "PLUS"}
 _SIGNS |= {"*": "TIMES", "/": "TIMES"} | dict.fromkeys(("<", ">", "<=", ">=", "==", "!="), "COMPARE")
 _CLOSES = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
 # A line that ends with one of these goes on; so does one whose next line begins with one.
-_GOES_ON = frozenset(("COMMA", "LPAR", "LSQB", "LBRACE", "EQUAL", "MINUS", "PLUS", "TIMES", "COMPARE", "and", "or", "not", "over", "when", "is", "END"))
+_GOES_ON = frozenset(
+    ("COMMA", "LPAR", "LSQB", "LBRACE", "EQUAL", "MINUS", "PLUS", "TIMES", "COMPARE", "and", "or", "not", "over", "when", "is", "END")
+)
 _CARRIES_ON = frozenset(("COMMA", "RPAR", "RSQB", "EQUAL", "MINUS", "PLUS", "TIMES", "COMPARE", "and", "or", "then", "for", "over", "is"))
 
 
@@ -148,8 +152,10 @@ def _bracket(out: Scan, kind: str, at: int, end: int) -> bool:
 
 
 def _string(out: Scan, at: int, end: int, text: str) -> str:
-    if len(text) < 2 or not text.endswith('"') or text.endswith('\\"') and not text.endswith('\\\\"'):
+    if not _CLOSED.fullmatch(text):
         out.error(at, at + len(text.rstrip()), "string", "this string is not closed on its line", 'end it with "')
+        while out.open and out.open[-1].type != "LBRACE":
+            out.open.pop()  # what would have closed it is in the string
         return text[1:]
     if end - at - 2 > MAX_STRING:
         out.error(at, end, "bound", f"a string of {end - at - 2} characters: at most {MAX_STRING} are allowed")
@@ -171,7 +177,7 @@ def _read_number(out: Scan, match: re.Match[str], at: int) -> Quantity:
     digits = match["digits"]
     if len(digits) - digits.count("_") - digits.count(".") > DIGITS:
         out.error(at, at + len(digits), "bound", f"a number of {len(digits)} characters: at most {DIGITS} digits are allowed")
-        return Quantity(Fraction(0))
+        return Quantity(Fraction(0), UNKNOWN)
     if "__" in digits or digits.endswith("_") or "_." in digits or "._" in digits:
         out.error(at, at + len(digits), "number", f"'{digits}': an underscore stands between two digits")
     value, dimension = Fraction(digits.replace("_", "").rstrip(".")), NUMBER
@@ -193,5 +199,5 @@ def _apply(out: Scan, value: Fraction, unit: str, at: int) -> tuple[Fraction, Di
         if unit[0] in "eE" and unit[1:].isdigit():
             hint = "write the number out; digits may be grouped with _"
         out.error(at, at + len(unit), "unit", f"unknown unit '{unit[:MAX_NAME]}'", hint)
-        return value, NUMBER
+        return value, UNKNOWN
     return value * found[1], found[0]

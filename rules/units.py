@@ -11,6 +11,7 @@ from fractions import Fraction
 Dimension = tuple[tuple[str, int], ...]
 
 NUMBER: Dimension = ()
+UNKNOWN: Dimension = (("unknown", 1),)  # of a number whose unit was told to be wrong: nothing more is said of it
 RATIO: Dimension = (("ratio", 1),)
 TIME: Dimension = (("time", 1),)
 RATE: Dimension = (("time", -1),)
