@@ -9,6 +9,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("noderrd.control.run", "run the node that a noderrd.toml describes"),
     "venue": ("noderrd.venue.run", "run a simulated exchange"),
     "replay": ("noderrd.replay.run", "run a recording through the lane's kernels"),
+    "decode": ("noderrd.replay.decode", "show every field of a recording's messages"),
     "warm": ("noderrd.lane.warm", "compile the lane's kernels into the cache"),
 }
 
