@@ -47,6 +47,9 @@ COUNTERS: dict[Counter, tuple[str, str]] = {
     Counter.TURNS: ("loop_turns", "Turns of the hot loop."),
     Counter.DROP_GARBAGE: ("drop_garbage", "Datagrams that are no MoldUDP64."),
     Counter.NOTICES_LOST: ("notices_lost", "Order events that found no room on the way to a strategy."),
+    Counter.BUSTS: ("busts", "Executions that a venue broke."),
+    Counter.QUERIES: ("account_queries", "Account queries sent for orders that stayed unanswered."),
+    Counter.OVERFILLS: ("overfills", "Executions beyond what was ordered."),
 }
 # Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
 STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)

@@ -1,0 +1,97 @@
+"""Dashboards and rules: what lies in etc/ is what the program writes, and a real Prometheus has an answer to every query."""
+
+import json
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, start_http_server
+
+from noderrd.rig import ports
+from noderrd.telemetry import dashboards
+from noderrd.telemetry.metrics import LaneCollector
+
+ETC = Path(__file__).resolve().parents[2] / "etc"
+RULES = ETC / "prometheus" / "noderrd.rules.yml"
+CONFIG = """
+global: {{ scrape_interval: 200ms, evaluation_interval: 200ms }}
+rule_files: ["{rules}"]
+scrape_configs:
+  - job_name: noderrd
+    static_configs: [{{ targets: ["127.0.0.1:{port}"] }}]
+"""
+
+
+def test_the_files_are_what_the_program_writes():
+    assert {f.name: f.read_text() for f in (ETC / "grafana").glob("*.json")} == dashboards.files()
+
+
+def test_every_alert_says_what_to_do_first():
+    text = RULES.read_text()
+    assert text.count("- alert:") == text.count("runbook:") == text.count("severity:") > 5
+
+
+def wait(done, seconds=60):
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "Prometheus has no answer"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def prometheus(lane, tmp_path):
+    """A real Prometheus that scrapes a lane whose counters rise; `ask` puts it a query."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no Prometheus here (Debian: apt install prometheus)")
+    lane.shared.venues[0]["feed_ns"] = time.time_ns() - 10 * 10**9
+    registry = CollectorRegistry()
+    registry.register(LaneCollector("1.2.3", lambda: [lane], time.time_ns))
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    config, (port,) = tmp_path / "prometheus.yml", ports.free(1)
+    config.write_text(CONFIG.format(rules=RULES, port=server.server_port))
+    command = [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ask(query):
+        lane.shared.control[0]["counters"] += 5
+        lane.shared.histograms[:] += lane.shared.histograms > 0
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=5) as answer:
+                return json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+
+    yield ask
+    process.kill()
+    process.wait()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_real_prometheus_answers_every_query(prometheus):
+    wait(lambda: prometheus("rate(noderrd_orders_total[1m]) > 0"))
+    for name, panels in dashboards.DASHBOARDS.items():
+        for title, _, queries in panels:
+            for query in queries:
+                wait(lambda query=query: prometheus(query), 15)
+                assert prometheus(query), f"{name}: {title}: {query}"
+    for record in ("noderrd:tick_to_trade_seconds:p99", "noderrd:feed_messages:rate1m", "noderrd:profit"):
+        wait(lambda record=record: prometheus(record), 15)
+    firing = {row["metric"]["alertname"] for row in prometheus('ALERTS{alertstate=~"firing|pending"}')}
+    assert {"NoderrdHalted", "NoderrdSessionDown", "NoderrdFeedSilent"} <= firing
+    assert "NoderrdLaneDown" not in firing
+
+
+def test_promtool_reads_the_rules():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here (Debian: apt install prometheus)")
+    done = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
