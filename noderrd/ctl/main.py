@@ -9,6 +9,7 @@ from noderrd.command import dispatch
 ABOUT = "Ask and steer a running node; check and test what it is given."
 VERBS: dict[str, tuple[str, str]] = {
     "status": ("noderrd.ctl.status", "what runs, what is connected, what is halted"),
+    "host": ("noderrd.ctl.host", "tune the machine, prove it, undo it"),
     "rules": ("noderrd.ctl.rules", "check, format, compare, test and apply policy"),
 }
 
