@@ -265,7 +265,7 @@ class Fields:
                 if quantity is None:
                     continue
                 try:
-                    found[name] = Param(decimal(quantity.value), unit_name(quantity.dimension), self.span(entry))
+                    found[name] = Param(decimal(quantity.value), unit_name(quantity.dimension), self.span(entry), quantity)
                 except ValueError:
                     self.error(entry.value, "bound", f"'{name}' has no exact decimal: {quantity}")
         return found

@@ -87,6 +87,7 @@ class Param:
     value: Decimal
     unit: str
     span: Span
+    quantity: Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     | (?P<COMMENT>\#[^\n]*)
     | (?P<DATE>\d{{4}}-\d\d-\d\d(?!\w))
     | (?P<CLOCK>\d\d?:\d\d(?:-\d\d?:\d\d)?(?!\w)(?:[ \t]+(?P<zone>[A-Za-z][\w+/-]*))?)
-    | (?P<NUMBER>(?P<digits>\d[\d_]*(?:\.\d[\d_]*)?)(?:(?P<glued>%|[A-Za-z_]\w*)|[ \t]+(?P<unit>{_UNIT})(?!\w))?
+    | (?P<NUMBER>(?P<digits>\d[\d_]*(?:\.\d[\d_]*)?)(?:(?P<glued>%|[A-Za-z_]\w*)|[ \t]+(?P<unit>%|(?:{_UNIT})(?!\w)))?
         (?:[ \t]?/[ \t]?(?P<per>{_UNIT})(?!\w))?)
     | (?P<DAYS>{_DAY}(?:-{_DAY})?(?!\w))
     | (?P<WORD>[A-Za-z_]\w*(?:\.\w+)*)

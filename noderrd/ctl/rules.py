@@ -7,6 +7,8 @@ from noderrd.command import Verbs, dispatch, overview
 HELP = "check, format, compare, test and apply policy"
 VERBS: Verbs = {
     "check": ("noderrd.ctl.rules_check", "find every fault of the files, taken together as one policy"),
+    "fmt": ("noderrd.ctl.rules_fmt", "lay files out in the one way, in place"),
+    "diff": ("noderrd.ctl.rules_diff", "say which policy changes between two files, not which text"),
 }
 
 
