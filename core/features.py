@@ -10,6 +10,7 @@ names it the weighted mid).
 """
 
 import math
+from enum import IntEnum
 
 import numpy as np
 
@@ -24,41 +25,79 @@ DEEPEST = 10  # levels looked at, a side and venue
 # Groups of the running state, in PRODUCT.ewma: a value a half-life, then two averages of the longest half-life.
 OFI, BOUGHT, SOLD, SQUARES, EVENTS, MID, SPREAD, DEPTH = 0, 3, 6, 9, 12, 15, 18, 19
 
+
+class Feature(IntEnum):
+    """Place of a feature in a row."""
+
+    IMBALANCE = 0
+    MICROPRICE = 1
+    SPREAD = 2
+    IMBALANCE_3 = 3
+    IMBALANCE_10 = 4
+    BID_QTY = 5
+    ASK_QTY = 6
+    BID_DEPTH = 7
+    ASK_DEPTH = 8
+    BID_GAP = 9
+    ASK_GAP = 10
+    BID_ORDERS = 11
+    ASK_ORDERS = 12
+    BID_VENUES = 13
+    ASK_VENUES = 14
+    OFI_125MS = 15
+    OFI_1S = 16
+    OFI_8S = 17
+    TRADES_125MS = 18
+    TRADES_1S = 19
+    TRADES_8S = 20
+    RETURN_125MS = 21
+    RETURN_1S = 22
+    RETURN_8S = 23
+    VOLATILITY_125MS = 24
+    VOLATILITY_1S = 25
+    VOLATILITY_8S = 26
+    BURST = 27
+    INTENSITY = 28
+    VOLUME = 29
+    SPREAD_CHANGE = 30
+    LAST_TRADE = 31
+
+
 DESCRIPTIONS = {
-    "imbalance": "(bid - ask) / (bid + ask) shares at the best prices, -1 to 1",
-    "microprice": "microprice less mid, ticks",
-    "spread": "best ask less best bid, ticks",
-    "imbalance_3": "imbalance of the shares within 3 ticks of the best prices",
-    "imbalance_10": "imbalance of the shares within 10 ticks of the best prices",
-    "bid_qty": "shares at the best bid, in mean best quantities",
-    "ask_qty": "shares at the best ask, in mean best quantities",
-    "bid_depth": "shares within 10 ticks of the best bid, in mean best quantities",
-    "ask_depth": "shares within 10 ticks of the best ask, in mean best quantities",
-    "bid_gap": "best bid less the next one, ticks",
-    "ask_gap": "next ask less the best one, ticks",
-    "bid_orders": "orders at the best bid",
-    "ask_orders": "orders at the best ask",
-    "bid_venues": "venues at the best bid",
-    "ask_venues": "venues at the best ask",
-    "ofi_125ms": "order flow imbalance, half-life 125 ms, in mean best quantities",
-    "ofi_1s": "order flow imbalance, half-life 1 s, in mean best quantities",
-    "ofi_8s": "order flow imbalance, half-life 8 s, in mean best quantities",
-    "trades_125ms": "(bought - sold) / (bought + sold) shares by aggressors, half-life 125 ms, -1 to 1",
-    "trades_1s": "the same, half-life 1 s",
-    "trades_8s": "the same, half-life 8 s",
-    "return_125ms": "mid less its mean, half-life 125 ms, ticks",
-    "return_1s": "mid less its mean, half-life 1 s, ticks",
-    "return_8s": "mid less its mean, half-life 8 s, ticks",
-    "volatility_125ms": "root of the squared mid changes a second, half-life 125 ms, ticks",
-    "volatility_1s": "root of the squared mid changes a second, half-life 1 s, ticks",
-    "volatility_8s": "root of the squared mid changes a second, half-life 8 s, ticks",
-    "burst": "messages a second at half-life 125 ms over those at 8 s",
-    "intensity": "log(1 + messages a second), half-life 8 s",
-    "volume": "shares traded a second, half-life 8 s, in mean best quantities",
-    "spread_change": "spread less its mean, half-life 8 s, ticks",
-    "last_trade": "last trade's price less mid, ticks",
+    Feature.IMBALANCE: "(bid - ask) / (bid + ask) shares at the best prices, -1 to 1",
+    Feature.MICROPRICE: "microprice less mid, ticks",
+    Feature.SPREAD: "best ask less best bid, ticks",
+    Feature.IMBALANCE_3: "imbalance of the shares within 3 ticks of the best prices",
+    Feature.IMBALANCE_10: "imbalance of the shares within 10 ticks of the best prices",
+    Feature.BID_QTY: "shares at the best bid, in mean best quantities",
+    Feature.ASK_QTY: "shares at the best ask, in mean best quantities",
+    Feature.BID_DEPTH: "shares within 10 ticks of the best bid, in mean best quantities",
+    Feature.ASK_DEPTH: "shares within 10 ticks of the best ask, in mean best quantities",
+    Feature.BID_GAP: "best bid less the next one, ticks",
+    Feature.ASK_GAP: "next ask less the best one, ticks",
+    Feature.BID_ORDERS: "orders at the best bid",
+    Feature.ASK_ORDERS: "orders at the best ask",
+    Feature.BID_VENUES: "venues at the best bid",
+    Feature.ASK_VENUES: "venues at the best ask",
+    Feature.OFI_125MS: "order flow imbalance, half-life 125 ms, in mean best quantities",
+    Feature.OFI_1S: "order flow imbalance, half-life 1 s, in mean best quantities",
+    Feature.OFI_8S: "order flow imbalance, half-life 8 s, in mean best quantities",
+    Feature.TRADES_125MS: "(bought - sold) / (bought + sold) shares by aggressors, half-life 125 ms, -1 to 1",
+    Feature.TRADES_1S: "the same, half-life 1 s",
+    Feature.TRADES_8S: "the same, half-life 8 s",
+    Feature.RETURN_125MS: "mid less its mean, half-life 125 ms, ticks",
+    Feature.RETURN_1S: "mid less its mean, half-life 1 s, ticks",
+    Feature.RETURN_8S: "mid less its mean, half-life 8 s, ticks",
+    Feature.VOLATILITY_125MS: "root of the squared mid changes a second, half-life 125 ms, ticks",
+    Feature.VOLATILITY_1S: "root of the squared mid changes a second, half-life 1 s, ticks",
+    Feature.VOLATILITY_8S: "root of the squared mid changes a second, half-life 8 s, ticks",
+    Feature.BURST: "messages a second at half-life 125 ms over those at 8 s",
+    Feature.INTENSITY: "log(1 + messages a second), half-life 8 s",
+    Feature.VOLUME: "shares traded a second, half-life 8 s, in mean best quantities",
+    Feature.SPREAD_CHANGE: "spread less its mean, half-life 8 s, ticks",
+    Feature.LAST_TRADE: "last trade's price less mid, ticks",
 }
-NAMES = list(DESCRIPTIONS)
+NAMES = [feature.name.lower() for feature in Feature]
 
 
 @kernel
@@ -198,34 +237,34 @@ def row(
         micro = 0.5 * spread * share(np.float64(bid_qty), np.float64(ask_qty))
         remember(products, product, mid, spread, 0.5 * (bid_qty + ask_qty))
     unit = 1.0 / max(ewma[DEPTH], 1.0)
-    out[0] = share(np.float64(bid_qty), np.float64(ask_qty))
-    out[1] = micro
-    out[2] = spread
-    out[3] = share(np.float64(bid_near), np.float64(ask_near))
-    out[4] = share(np.float64(bid_far), np.float64(ask_far))
-    out[5] = bid_qty * unit
-    out[6] = ask_qty * unit
-    out[7] = bid_far * unit
-    out[8] = ask_far * unit
-    out[9] = (bid - bid_next) / tick
-    out[10] = (ask_next - ask) / tick
-    out[11] = bid_orders
-    out[12] = ask_orders
-    out[13] = bid_venues
-    out[14] = ask_venues
+    out[Feature.IMBALANCE] = share(np.float64(bid_qty), np.float64(ask_qty))
+    out[Feature.MICROPRICE] = micro
+    out[Feature.SPREAD] = spread
+    out[Feature.IMBALANCE_3] = share(np.float64(bid_near), np.float64(ask_near))
+    out[Feature.IMBALANCE_10] = share(np.float64(bid_far), np.float64(ask_far))
+    out[Feature.BID_QTY] = bid_qty * unit
+    out[Feature.ASK_QTY] = ask_qty * unit
+    out[Feature.BID_DEPTH] = bid_far * unit
+    out[Feature.ASK_DEPTH] = ask_far * unit
+    out[Feature.BID_GAP] = (bid - bid_next) / tick
+    out[Feature.ASK_GAP] = (ask_next - ask) / tick
+    out[Feature.BID_ORDERS] = bid_orders
+    out[Feature.ASK_ORDERS] = ask_orders
+    out[Feature.BID_VENUES] = bid_venues
+    out[Feature.ASK_VENUES] = ask_venues
     second = math.log(2.0) * 8.0  # an exponential sum of half-life h over log(2) / h is a rate
     for j in range(3):
-        out[15 + j] = ewma[OFI + j] * unit
-        out[18 + j] = share(ewma[BOUGHT + j], ewma[SOLD + j])
-        out[21 + j] = it["last_mid"] - ewma[MID + j] if whole else 0.0
-        out[24 + j] = math.sqrt(ewma[SQUARES + j] * second)
+        out[Feature.OFI_125MS + j] = ewma[OFI + j] * unit
+        out[Feature.TRADES_125MS + j] = share(ewma[BOUGHT + j], ewma[SOLD + j])
+        out[Feature.RETURN_125MS + j] = it["last_mid"] - ewma[MID + j] if whole else 0.0
+        out[Feature.VOLATILITY_125MS + j] = math.sqrt(ewma[SQUARES + j] * second)
         second *= 0.125
     rate = ewma[EVENTS + 2] * math.log(2.0) / 8.0
-    out[27] = ewma[EVENTS] * math.log(2.0) * 8.0 / rate if rate > 0 else 0.0
-    out[28] = math.log(1.0 + rate)
-    out[29] = (ewma[BOUGHT + 2] + ewma[SOLD + 2]) * math.log(2.0) / 8.0 * unit
-    out[30] = spread - ewma[SPREAD] if whole else 0.0
-    out[31] = it["last_trade"] - it["last_mid"] if whole and it["last_trade"] > 0 else 0.0
+    out[Feature.BURST] = ewma[EVENTS] * math.log(2.0) * 8.0 / rate if rate > 0 else 0.0
+    out[Feature.INTENSITY] = math.log(1.0 + rate)
+    out[Feature.VOLUME] = (ewma[BOUGHT + 2] + ewma[SOLD + 2]) * math.log(2.0) / 8.0 * unit
+    out[Feature.SPREAD_CHANGE] = spread - ewma[SPREAD] if whole else 0.0
+    out[Feature.LAST_TRADE] = it["last_trade"] - it["last_mid"] if whole and it["last_trade"] > 0 else 0.0
 
 
 @kernel

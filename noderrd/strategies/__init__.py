@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from core.codes import BookState, Denial, EventKind, IntentKind, OrderFlag, OrdStatus, Phase, Side, TimeInForce
+from core.features import Feature
 from core.jit import kernel
 from core.layout import FEATURES, MAX_INTENTS, MAX_VENUES, SCORES, VIEW_DEPTH, VIEW_ORDERS
 
@@ -148,6 +149,7 @@ __all__ = [
     "BookState",
     "Denial",
     "EventKind",
+    "Feature",
     "IntentKind",
     "OrdStatus",
     "OrderFlag",
