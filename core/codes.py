@@ -22,9 +22,10 @@ class TimeInForce(IntEnum):
 
 
 class OrderFlag(IntEnum):
-    """What else an order asks for."""
+    """What else an order asks for, and how a sale is marked."""
 
     POST_ONLY = 1
+    SHORT = 2  # set by risk: what is sold is not held (Regulation SHO rule 200(g))
 
 
 class OrdStatus(IntEnum):
@@ -130,6 +131,23 @@ class Denial(IntEnum):
     ORDER_NOT_OPEN = 24
     SELF_MATCH = 25
     OVERFLOW = 26
+    KILLED = 27
+    NOT_TRADABLE = 28
+    RESTRICTED = 29
+    MAX_LONG = 30
+    MAX_SHORT = 31
+    MAX_TOTAL_POSITION = 32
+    MAX_GROSS_EXPOSURE = 33
+    MAX_NET_EXPOSURE = 34
+    MAX_LEVERAGE = 35
+    MARGIN = 36
+    MAX_DAILY_LOSS = 37
+    MAX_DRAWDOWN = 38
+    MAX_MESSAGE_RATE = 39
+    MIN_INTERVAL = 40
+    DUPLICATE = 41
+    NO_LOCATE = 42
+    CROSSES_ZERO = 43
 
 
 class Limit(IntEnum):
@@ -139,8 +157,45 @@ class Limit(IntEnum):
     MAX_ORDER_VALUE = 1  # price unit x shares
     PRICE_COLLAR = 2  # parts per million of the reference
     MAX_POSITION = 3
-    MAX_ORDER_RATE = 4  # a second
+    MAX_ORDER_RATE = 4  # new orders and replaces a second
     MAX_OPEN_ORDERS = 5
+    MAX_LONG = 6  # shares, as MAX_POSITION
+    MAX_SHORT = 7
+    MAX_TOTAL_POSITION = 8  # of the symbol over all venues, strategies and lanes
+    MAX_GROSS_EXPOSURE = 9  # 1e-4 of the currency
+    MAX_NET_EXPOSURE = 10  # 1e-4 of the currency
+    MAX_MESSAGE_RATE = 11  # messages of any kind a second, a venue
+    MIN_INTERVAL = 12  # ns between two orders of a strategy in an instrument
+    DUPLICATE_WINDOW = 13  # ns in which the same order is not sent twice
+    MAX_DAILY_LOSS = 14  # 1e-4 of the currency
+    MAX_DRAWDOWN = 15  # 1e-4 of the currency, from the day's best
+    CAPITAL = 16  # 1e-4 of the currency: what leverage and margin are measured by
+    MAX_LEVERAGE = 17  # parts per million: gross exposure over equity
+    MARGIN = 18  # parts per million of gross exposure that equity must cover
+    RESTRICTED = 19  # 0: nothing may be opened
+    LOCATE = 20  # shares that may be sold short
+    MAX_EXECUTIONS = 21  # in EXECUTION_WINDOW; then the strategy stops until a person resumes it
+    EXECUTION_WINDOW = 22  # ns
+    COLLAR_REFERENCE = 23  # Reference; mid if not set
+    COLLAR_MISSING = 24  # 1: without a reference an order passes the collar
+    LOSS_HALTS = 25  # 1: a broken loss limit also halts
+
+
+class Reference(IntEnum):
+    """What the price collar is measured from."""
+
+    MID = 0  # mid of the book, else the last trade, else what is configured
+    LAST = 1  # the last trade, else what is configured
+    FIXED = 2  # what is configured
+
+
+class Mode(IntEnum):
+    """What becomes of a venue's orders."""
+
+    PAPER = 0  # filled by the lane itself, on the live book
+    SHADOW = 1  # all but the send
+    ARMED = 2  # they are sent
+    OFF = 3  # no order may go out: it was armed, and is no more
 
 
 class Stage(IntEnum):
@@ -205,6 +260,11 @@ class Counter(IntEnum):
     TURNS = 40
     DROP_GARBAGE = 41  # datagram that is not MoldUDP64
     NOTICES_LOST = 42
+    BUSTS = 43
+    QUERIES = 44  # account queries about orders that were pending too long
+    OVERFILLS = 45  # shares executed beyond what was open
+    JOURNAL_SKIPPED = 46  # records of market data and calls left out: the ring was nearly full
+    JOURNAL_LOST = 47  # records of orders lost: the ring was full
 
 
 class JournalKind(IntEnum):
@@ -222,6 +282,20 @@ class JournalKind(IntEnum):
     FAULT = 10
     COMMAND = 11
     STOP = 12
+    MORE = 13  # the rest of the datagram of the FEED record before it
+    CALL = 14  # a strategy was called: EVENT, then state and phase of each venue, a byte each
+    FEATURES = 15  # what its product's features were, in records of 22
+    GAP = 16  # records were lost: the ring was full
+    SPEC = 17  # what the lane was told, in pieces
+
+
+class Writer(IntEnum):
+    """State of the journal's writer."""
+
+    AWAY = 0
+    WRITING = 1
+    BLOCKED = 2  # the disk takes nothing: the ring fills
+    ENDED = 3  # drained and gone
 
 
 class Reason(IntEnum):
@@ -234,6 +308,7 @@ class Reason(IntEnum):
     HOUSEKEEPING = 5  # once a second
     LOGIN_REJECTED = 6
     DISCONNECTED = 7
+    ALARM = 8  # something happened that must not
 
 
 class Session(IntEnum):
@@ -258,6 +333,9 @@ class Command(IntEnum):
     RESUME = 6
     PAUSE = 7  # strategies are not called; feeds, acks and fills go on
     CONTINUE = 8
+    KILL = 9  # halt that RESUME does not lift, and cancel all
+    RELEASE = 10  # lift a kill
+    ARM = 11  # read the spec again: modes of the venues only
 
 
 class Scope(IntEnum):
@@ -279,3 +357,7 @@ class Halt(IntEnum):
     LANE_CRASHES = 4
     RECONCILE = 5
     PAUSED = 6
+    KILLED = 7  # only a release lifts it
+    LOSS = 8
+    EXECUTIONS = 9
+    JOURNAL = 10  # a record of an order was lost

@@ -16,11 +16,12 @@ VIEW_ORDERS = 32  # own live orders a strategy sees, a product
 STATE_BYTES = 4096  # a strategy's memory, a product
 FEATURES = 32
 SCORES = 3  # down, flat, up
-LIMITS_N = 8
+LIMITS_N = 32
 ORDER_SLOTS = 4096  # own orders remembered, a lane; the oldest finished one makes room
 DENIAL_SLOTS = 1024
 REF_SLOTS = 65536  # UserRefNums remembered, a venue
 JOURNAL_SLOTS = 1 << 16
+JOURNAL_DATA = 88
 COMMAND_SLOTS = 64
 NOTE_SLOTS = 1024
 STAGES = 11
@@ -31,6 +32,9 @@ RX_DATAGRAM = 9216  # largest datagram taken: a jumbo frame
 RX_BATCH = 32
 LOCATES = 65536
 LIVE_SLOTS = 512  # own orders open at once, a lane
+MAX_LANES = 8  # that share limits
+EXECUTIONS = 1024  # times of executions remembered, a strategy
+FILL_SLOTS = 8192  # executions remembered, a lane: a bust names one by its match number
 BUCKETS = 27648  # counts of a latency histogram: core.histogram
 NO_LIMIT = 2**62
 
@@ -85,6 +89,7 @@ INSTRUMENT = _record(
     ("last_qty", "i8"),
     ("last_side", "i4"),  # Side of the aggressor
     ("own_open", "i4"),  # own orders that can still fill here
+    ("mark", "i8", (2,)),  # best bid and ask when its book was last LIVE; 0: never
     ("volume", "i8"),
     ("reference", "i8"),  # px the collar is measured from; 0: none
     ("multiplier", "i8"),
@@ -131,6 +136,7 @@ PRODUCT = _record(
     ("row", "f4", (FEATURES,)),
     ("score", "f4", (SCORES,)),
     ("model", "i4"),  # slot; -1: none
+    ("exposure_row", "i4"),  # its row in the exposure that lanes share
 )
 
 # An exchange as the lane sees it. File descriptors are the lane's own.
@@ -170,7 +176,12 @@ VENUE = _record(
     ("maker_mils", "i8"),  # 1e-4 USD a share; negative is a rebate
     ("taker_mils", "i8"),
     ("request", "u1", (24,)),  # MoldUDP64 request packet being built
-    ("armed", "i8"),  # 0: no order may go out
+    ("mode", "i8"),  # Mode
+    ("armed_until_ns", "i8"),  # ARMED ends then
+    ("message_tokens", "i8"),  # nano-tokens of the message budget
+    ("message_ns", "i8"),
+    ("asked_at_ns", "i8"),  # when the last account query was sent; 0: none is out
+    ("asked_ref", "i8"),  # next_ref then: orders from it on are not what the answer is about
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),
 )
@@ -207,7 +218,8 @@ ORDER = _record(
     ("reason", "i4"),  # the venue's reject or cancel reason
     ("denial", "i4"),
     ("denial_rule", "i4"),
-    ("pad", "i4"),
+    ("asked", "i4"),  # the venue was asked about what is pending: 1 query, and no more
+    ("paper_qty", "i8"),  # shares that the market gave an order on paper, not yet told
     ("denial_limit", "i8"),
     ("denial_value", "i8"),
 )
@@ -215,7 +227,7 @@ ORDER = _record(
 # Position of a strategy in an instrument: index strat * n_inst + inst. Exact: cash is the sum of -side x px x qty.
 POSITION = _record(
     ("position", "i8"),
-    ("cash", "i8"),
+    ("cash", "i8"),  # signed 64 bits that wrap; the whole is cash_high x 2^64 + cash
     ("cost", "i8"),  # value of the open position at its average price
     ("realised", "i8"),
     ("fees", "i8"),
@@ -225,11 +237,58 @@ POSITION = _record(
     ("open_buy", "i8"),  # reserved by open, pending and unknown orders
     ("open_sell", "i8"),
     ("n_open", "i8"),
-    ("pad", "i8"),
+    ("last_order_ns", "i8"),
+    ("cash_high", "i8"),
+    ("realised_high", "i8"),
+    # What it adds to its strategy's and the account's sums (ACCOUNT), at the last mark.
+    ("gross", "i8"),
+    ("long", "i8"),
+    ("short", "i8"),
+    ("profit", "i8"),
 )
 
-# Limits of a strategy in an instrument, same index; `rule` is an index into the rule table (file:line) for each.
-LIMITS = _record(("limit", "i8", (LIMITS_N,)), ("rule", "i4", (LIMITS_N,)))
+# Limits of a strategy in an instrument, same index: what binds the strategy alone, and what binds all strategies together. `rule` is an index into
+# the rule table (file:line) for each.
+LIMITS = _record(("limit", "i8", (LIMITS_N,)), ("account", "i8", (LIMITS_N,)), ("rule", "i4", (LIMITS_N,)), ("account_rule", "i4", (LIMITS_N,)))
+
+# Sums over a strategy's positions, and over all (index MAX_STRATEGIES). Money in 1e-4 of the currency, at the last marks.
+ACCOUNT = _record(
+    ("gross", "i8"),  # sum of the larger of long and short, a position
+    ("long", "i8"),  # value held if everything that may be bought is
+    ("short", "i8"),  # value owed if everything that may be sold is
+    ("profit", "i8"),  # since the state was made: realised, unrealised, after fees
+    ("day_profit", "i8"),  # profit at midnight UTC, or when a person resumed after a breach
+    ("peak", "i8"),  # largest profit since then
+    ("latched", "i4"),  # Denial: the loss limit that was broken; 0 none. Only a person clears it
+    ("latched_rule", "i4"),
+    ("latched_limit", "i8"),
+    ("latched_value", "i8"),
+    ("pad", "i8", (6,)),
+)
+
+# An execution, for the bust that names its match number.
+FILL = _record(
+    ("match", "i8"),
+    ("cl_ord_id", "i8"),
+    ("px", "i8"),
+    ("qty", "i8"),
+    ("fee", "i8"),
+    ("venue", "i4"),
+    ("slot", "i4"),
+    ("index", "i4"),  # of its position
+    ("side", "i4"),
+    ("busted", "i4"),
+    ("pad", "i4"),
+)
+
+# What a lane holds and may yet buy or sell of a product: one cache line a product and lane, written by its lane alone (core/exposure.py).
+EXPOSURE = _record(
+    ("buy", "i8"),  # position and all that may still be bought
+    ("sell", "i8"),  # all that may still be sold, less the position
+    ("asked_buy", "i8"),  # being claimed
+    ("asked_sell", "i8"),
+    ("pad", "i8", (4,)),
+)
 
 # A strategy slot.
 STRATEGY = _record(
@@ -244,6 +303,7 @@ STRATEGY = _record(
     ("state_offset", "i8"),
     ("seed", "i8"),
     ("fault", "i8"),
+    ("n_executions", "i8"),  # since it was enabled
     ("fresh", "i4"),  # START not yet delivered
     ("halted", "i4"),
 )
@@ -357,7 +417,8 @@ JOURNAL = _record(
     ("strat", "i2"),
     ("inst", "i4"),
     ("size", "i4"),  # of data
-    ("data", "u1", (96,)),
+    ("ref", "i8"),  # what it is about: RECEIVED, FEED, TICK: sequence number; SENT, DENIED: cl_ord_id; CALL, FEATURES, INTENT: the decision
+    ("data", "u1", (JOURNAL_DATA,)),
 )
 
 # From the control plane to the lane, single producer, single consumer. The lane answers in place.
@@ -419,6 +480,24 @@ CONTROL = _record(
     ("undo_order", ORDER),
     ("undo_record", POSITION),
     ("counters", "i8", (COUNTERS,)),
+    # limits shared by lanes: the address, in the lane's own process, of EXPOSURE[row, MAX_LANES]
+    ("exposure", "i8"),
+    ("lane_id", "i8"),
+    ("n_lanes", "i8"),
+    ("day", "i8"),  # days since the epoch, UTC
+    ("fill_head", "i8"),
+    ("alarms", "i8"),  # what must not happen and did: raised by the loop, told by the cold side
+    ("decisions", "i8"),  # calls of strategies journaled, in all epochs
+    ("journal_gap", "i8"),  # records that found no room since the last one that did
+    ("pad_journal", "i8", (8,)),
+    # written by the journal's writer
+    ("journal_id", "i8"),  # of this ring: drawn when its first record was written; 0: none was
+    ("writer_pid", "i8"),
+    ("writer_ns", "i8"),  # its last sign of life
+    ("writer_state", "i8"),  # Writer
+    ("writer_errno", "i8"),  # why it cannot write; 0: it can
+    ("writer_sync_ns", "i8"),  # what the last flush to disk took
+    ("pad_writer", "i8", (8,)),
 )
 
 # All of a lane that has fixed bounds, in one record: one argument for the kernels, one block of the shared file.
@@ -433,6 +512,9 @@ LANE = _record(
     ("table_used", "i8", (1,)),  # orders in the table of the feed
     ("n_live", "i8"),
     ("live", "i4", (LIVE_SLOTS,)),  # slots of the orders that can still fill: derived from `orders`, rebuilt at every start
+    ("accounts", ACCOUNT, (MAX_STRATEGIES + 1,)),
+    ("executions", "i8", (MAX_STRATEGIES, EXECUTIONS)),
+    ("fills", FILL, (FILL_SLOTS,)),
     ("histograms", "i8", (STAGES, BUCKETS)),
     ("commands", COMMAND, (COMMAND_SLOTS,)),
     ("notes", NOTE, (NOTE_SLOTS,)),

@@ -33,9 +33,9 @@ def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: in
 
 
 @entry
-def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, a: int, b: int, c: int, d: int) -> None:
+def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, ref: int, a: int, b: int, c: int, d: int) -> None:
     """Journal four words at the present time."""
-    record.journal_words(lane, kind, venue, strat, inst, now(lane[0]["control"]), a, b, c, d)
+    record.journal_words(lane, kind, venue, strat, inst, now(lane[0]["control"]), ref, a, b, c, d)
 
 
 @entry
@@ -286,7 +286,7 @@ def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
         kind = {Command.HALT: JournalKind.HALT, Command.RESUME: JournalKind.RESUME}.get(
             Command(verb) if row["status"] == 0 else Command.HALT, JournalKind.COMMAND
         )
-        journal_words(shared.lane, kind, venue, strat, -1, verb, scope, index, int(row["status"]))
+        journal_words(shared.lane, kind, venue, strat, -1, int(row["seq"]), verb, scope, index, int(row["status"]))
         log.info("command", verb=verb, scope=scope, index=index, acted=int(row["acted"]), failed=int(row["failed"]))
         row["done"] = row["seq"]
         control["command_tail"] += 1

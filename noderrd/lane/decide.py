@@ -15,7 +15,7 @@ from core.jit import kernel
 from noderrd.lane import feed, orders, ort, view
 from noderrd.lane.clock import elapsed, now
 from noderrd.lane.pointer import call5, load_f32, store_f32
-from noderrd.lane.record import count, journal_words, tick
+from noderrd.lane.record import count, journal_call, journal_features, journal_tick, journal_words
 from noderrd.lane.syscalls import cycles
 
 LATE = 64  # points; a late call costs LATE_COST, one in time gives a point back
@@ -28,7 +28,7 @@ def stop_strategy(lane: np.ndarray, insts: np.ndarray, strat: int, why: int, det
     lane[0]["control"][0]["halt_strategy"][strat] = why
     lane[0]["strategies"][strat]["halted"] = why
     lane[0]["strategies"][strat]["fault"] = detail
-    journal_words(lane, JournalKind.FAULT, -1, strat, -1, now_ns, why, detail, 0, 0)
+    journal_words(lane, JournalKind.FAULT, -1, strat, -1, now_ns, lane[0]["control"][0]["decisions"], why, detail, 0, 0)
     orders.cancel_matching(lane, insts, -1, -1, strat)
 
 
@@ -45,6 +45,7 @@ def call(
         return
     began = cycles()
     view.build(lane, work[0]["view"], insts, px, qty, products, positions, strat, product, event[0]["now_ns"])
+    journal_call(lane, work, strat, product)
     n = call5(
         strategy[strat]["address"], event.ctypes.data, work[0]["view"].ctypes.data, lane[0]["params"][strat].ctypes.data,
         states[strat, product].ctypes.data, work[0]["intents"].ctypes.data,
@@ -66,7 +67,8 @@ def call(
             return
     elif strategy[strat]["over_budget"] > 0:
         strategy[strat]["over_budget"] -= 1
-    if event[0]["kind"] != EventKind.STOP:
+    if n > 0 and event[0]["kind"] != EventKind.STOP:
+        journal_features(lane, products, strat, product, event[0]["now_ns"])
         orders.act(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, n)
 
 
@@ -150,7 +152,7 @@ def changed(
             record(lane[0]["histograms"][Stage.FEATURES], elapsed(control, cycles() - began))
             score(lane, work, products, product, stamp)
         count(lane, Counter.BOOK_EVENTS, 1)
-        tick(lane, products, insts, px, inst, stamp)
+        journal_tick(lane, products, insts, px, inst, stamp)
         if work[0]["live_insts"][inst] == 0 and not what & Change.STATUS:
             continue  # nobody decides on a book that is not LIVE
         for strat in range(control[0]["n_strategies"]):

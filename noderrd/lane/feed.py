@@ -11,12 +11,12 @@ import numpy as np
 from core import book, features, itch
 from core.atomics import begin, end
 from core.bigendian import get_i64, get_u16, put_i64, put_u16
-from core.codes import BookState, Change, Counter, JournalKind, Phase, Stage
+from core.codes import BookState, Change, Counter, Phase, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
 from noderrd.lane.clock import elapsed
-from noderrd.lane.record import count, journal_words
+from noderrd.lane.record import count, journal_datagram
 from noderrd.lane.syscalls import cycles, send
 
 HEADER = 20
@@ -215,7 +215,7 @@ def datagram(
             count(lane, Counter.DUPLICATES, 1)
         elif seq <= venue[v]["next_seq"]:
             place = start + HEADER
-            journal_words(lane, JournalKind.FEED, v, -1, -1, now_ns, seq, n, line, size)
+            journal_datagram(lane, v, now_ns, seq, data, place, size - HEADER)
             for k in range(n):
                 length = get_u16(data, place)
                 if seq + k == venue[v]["next_seq"]:

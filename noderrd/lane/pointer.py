@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import raw_memmove
 from numba.extending import intrinsic
 
 I64 = ir.IntType(64)
@@ -59,7 +60,21 @@ def _store_f32(_context: Any, _address: Any, value: Any) -> Any:
     return types.int64(types.int64, value), build
 
 
+@intrinsic
+def _copy(_context: Any, _to: Any, _source: Any, _size: Any) -> Any:
+    """Copy bytes; the two places are the same or do not overlap."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        to, source, size = (context.cast(builder, a, t, types.int64) for a, t in zip(arguments, signature.args, strict=True))
+        byte = ir.IntType(8).as_pointer()
+        raw_memmove(builder, builder.inttoptr(to, byte), builder.inttoptr(source, byte), size, itemsize=1)
+        return ir.Constant(I64, 0)
+
+    return types.int64(_to, _source, _size), build
+
+
 call5: Callable[[int, int, int, int, int, int], int] = cast("Any", _call5)
 call8: Callable[[int, int, int, int, int, int, int, int, int], int] = cast("Any", _call8)
 load_f32: Callable[[int], float] = cast("Any", _load_f32)
 store_f32: Callable[[int, float], int] = cast("Any", _store_f32)
+copy: Callable[[int, int, int], int] = cast("Any", _copy)

@@ -115,7 +115,7 @@ def run(path: Path) -> int:
     gc.collect()
     gc.freeze()
     gc.disable()
-    cold.journal_words(shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, 0, 0)
+    cold.journal_words(shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, 0, 0, 0)
     shared.control[0]["heartbeat_ns"] = time.time_ns()
     shared.control[0]["ready"] = 1
     log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 2))
@@ -136,7 +136,7 @@ def run(path: Path) -> int:
             links.down(v, "closed, silent or out of protocol")
     shared.control[0]["ready"] = 0
     wind_down(shared, work, stop, links, log)
-    cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, 0, 0, 0, 0)
+    cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, int(shared.control[0]["epoch"]), 0, 0, 0, 0)
     for line in sockets:
         line.close()
     log.info("stopped")

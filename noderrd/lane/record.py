@@ -1,19 +1,22 @@
 """What the lane leaves behind as it goes: journal records, counters, notes, notices. All in rings, none of it waits.
 
-A journal slot is free when the control plane has read it (`journal_tail`). When the ring is full nothing is overwritten: risk stops new
-orders while fewer than RESERVE slots are left, so that what follows from the orders already out always finds room.
+A journal slot is free when the writer has it safely on disk (`journal_tail`). When the ring is full nothing is overwritten. While fewer than
+RESERVE slots are left, risk stops new orders, and market data and calls of strategies are not journaled (a GAP record says how many): so what
+follows from the orders already out always finds room. Should it not, the node is halted.
 """
 
 import numpy as np
 
 from core import layout as at
-from core.atomics import release
-from core.codes import Counter, JournalKind
+from core.atomics import release, store
+from core.codes import Counter, Halt, JournalKind
 from core.integer import i64
 from core.jit import kernel
+from noderrd.lane.pointer import copy
 from noderrd.lane.work import NOTICES
 
 RESERVE = 8192
+EVENT_BYTES = at.EVENT.itemsize
 
 
 @kernel
@@ -29,53 +32,148 @@ def room(lane: np.ndarray) -> int:
 
 
 @kernel
-def journal(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, data: np.ndarray, start: int, size: int) -> None:
-    """Publish one record with up to 96 bytes of `data` (uint8) from `start`; what is longer is cut, its whole size is kept."""
-    if room(lane) <= 0:
-        return
-    head = lane[0]["control"][0]["journal_head"]
+def spare(lane: np.ndarray, n: int) -> bool:
+    """Tell whether `n` records may be written that can be done without; else they are counted as missing."""
+    if room(lane) >= RESERVE:
+        return True
+    lane[0]["control"][0]["journal_gap"] += n
+    count(lane, Counter.JOURNAL_SKIPPED, n)
+    return False
+
+
+@kernel
+def put(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, ref: int, address: int, size: int) -> None:
+    """Publish one record with the first JOURNAL_DATA of the `size` bytes at `address`. Whoever reads up to `journal_head` sees it whole."""
+    control = lane[0]["control"]
+    head = control[0]["journal_head"]
     ring = lane[0]["journal"]
     slot = head & (at.JOURNAL_SLOTS - 1)
-    ring[slot]["seq"] = 0
-    release()
+    ring[slot]["seq"] = head + 1
     ring[slot]["ts_ns"] = now_ns
     ring[slot]["kind"] = kind
     ring[slot]["venue"] = venue
     ring[slot]["strat"] = strat
     ring[slot]["inst"] = inst
     ring[slot]["size"] = size
-    for k in range(min(size, 96)):
-        ring[slot]["data"][k] = data[start + k]
+    ring[slot]["ref"] = ref
+    copy(ring[slot]["data"].ctypes.data, address, min(size, at.JOURNAL_DATA))
     release()
-    ring[slot]["seq"] = head + 1
-    lane[0]["control"][0]["journal_head"] = head + 1
-    lane[0]["control"][0]["counters"][Counter.JOURNAL_RECORDS] += 1
+    control[0]["journal_head"] = head + 1
+    control[0]["counters"][Counter.JOURNAL_RECORDS] += 1
 
 
 @kernel
-def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, a: int, b: int, c: int, d: int) -> None:
-    """Publish one record whose data are four int64 in this machine's byte order."""
-    if room(lane) <= 0:
+def gap(lane: np.ndarray, now_ns: int) -> None:
+    """Say in the journal that records are missing, once there is room to."""
+    control = lane[0]["control"]
+    missing = control[0]["journal_gap"]
+    if missing == 0 or room(lane) < 2:
         return
-    slot = lane[0]["control"][0]["journal_head"] & (at.JOURNAL_SLOTS - 1)
-    journal(lane, kind, venue, strat, inst, now_ns, lane[0]["journal"][slot]["data"], 0, 0)
-    words = lane[0]["journal"][slot]["data"].view(np.int64)
-    words[0] = a
-    words[1] = b
-    words[2] = c
-    words[3] = d
-    lane[0]["journal"][slot]["size"] = 32
+    control[0]["journal_gap"] = 0
+    slot = control[0]["journal_head"] & (at.JOURNAL_SLOTS - 1)
+    store(lane[0]["journal"][slot]["data"].ctypes.data, missing)
+    put(lane, JournalKind.GAP, -1, -1, -1, now_ns, 0, lane[0]["journal"][slot]["data"].ctypes.data, 8)
 
 
 @kernel
-def tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, now_ns: int) -> None:
-    """Publish what a decision was based on: the best prices and the scores."""
+def lost(lane: np.ndarray) -> None:
+    """A record of an order found no room: nothing more may be sent that would go unrecorded."""
+    control = lane[0]["control"]
+    control[0]["journal_gap"] += 1
+    count(lane, Counter.JOURNAL_LOST, 1)
+    if control[0]["halt_node"] == Halt.NONE:
+        control[0]["halt_node"] = Halt.JOURNAL
+
+
+@kernel
+def journal(
+    lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, ref: int, data: np.ndarray, start: int, size: int
+) -> None:  # fmt: skip
+    """Publish one record with up to JOURNAL_DATA bytes of `data` (uint8) from `start`; what is longer is cut, its whole size is kept."""
+    gap(lane, now_ns)
+    if room(lane) <= 0:
+        lost(lane)
+        return
+    put(lane, kind, venue, strat, inst, now_ns, ref, data.ctypes.data + start, size)
+
+
+@kernel
+def journal_words(
+    lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, ref: int, a: int, b: int, c: int, d: int
+) -> None:  # fmt: skip
+    """Publish one record whose data are four int64 in this machine's byte order."""
+    gap(lane, now_ns)
+    if room(lane) <= 0:
+        lost(lane)
+        return
+    words = lane[0]["journal"][lane[0]["control"][0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
+    store(words, a)
+    store(words + 8, b)
+    store(words + 16, c)
+    store(words + 24, d)
+    put(lane, kind, venue, strat, inst, now_ns, ref, words, 32)
+
+
+@kernel
+def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.ndarray, start: int, size: int) -> None:
+    """Publish the blocks of a datagram about to be applied (MoldUDP64 section 1.1: length and message, repeated); `seq` is the first message's."""
+    n = max((size + at.JOURNAL_DATA - 1) // at.JOURNAL_DATA, i64(1))
+    if not spare(lane, n):
+        return
+    gap(lane, now_ns)
+    for k in range(n):
+        kind = i64(JournalKind.FEED) if k == 0 else i64(JournalKind.MORE)
+        put(lane, kind, v, -1, -1, now_ns, seq, data.ctypes.data + start + k * at.JOURNAL_DATA, size - k * at.JOURNAL_DATA)
+
+
+@kernel
+def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, now_ns: int) -> None:
+    """Publish what a decision was based on: the best prices and the scores (two float32, then one)."""
+    if not spare(lane, 1):
+        return
+    gap(lane, now_ns)
     bids, asks = insts[inst]["n"][0], insts[inst]["n"][1]
     bid = px[inst, 0, bids - 1] if bids > 0 else i64(0)
     ask = px[inst, 1, asks - 1] if asks > 0 else i64(0)
-    score = products[insts[inst]["product"]]["score"]
-    edge = i64(np.float64(score[2] - score[0]) * 1e9)
-    journal_words(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], bid, ask, edge)
+    score = products[insts[inst]["product"]]["score"].ctypes.data
+    words = lane[0]["journal"][lane[0]["control"][0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
+    store(words, bid)
+    store(words + 8, ask)
+    copy(words + 16, score, 4 * at.SCORES)
+    put(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], words, 16 + 4 * at.SCORES)
+
+
+@kernel
+def journal_call(lane: np.ndarray, work: np.ndarray, strat: int, product: int) -> None:
+    """Publish the event that a strategy is about to be called with, and every venue's state and phase (a byte each): a decision begins."""
+    control = lane[0]["control"]
+    control[0]["decisions"] += 1
+    stamp = work[0]["event"][0]["now_ns"]
+    if not spare(lane, 1):
+        return
+    gap(lane, stamp)
+    words = lane[0]["journal"][control[0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
+    copy(words, work[0]["event"].ctypes.data, EVENT_BYTES)
+    states = i64(0)
+    phases = i64(0)
+    for v in range(control[0]["n_venues"]):
+        states |= i64(lane[0]["venues"][v]["state"] & 255) << (8 * v)
+        phases |= i64(lane[0]["venues"][v]["phase"] & 255) << (8 * v)
+    store(words + EVENT_BYTES, states)
+    store(words + EVENT_BYTES + 8, phases)
+    put(lane, JournalKind.CALL, work[0]["event"][0]["venue"], strat, product, stamp, control[0]["decisions"], words, at.JOURNAL_DATA)
+
+
+@kernel
+def journal_features(lane: np.ndarray, products: np.ndarray, strat: int, product: int, now_ns: int) -> None:
+    """Publish the features of the product that a strategy asks something for."""
+    if not spare(lane, 2):
+        return
+    gap(lane, now_ns)
+    decision = lane[0]["control"][0]["decisions"]
+    row = products[product]["row"].ctypes.data
+    put(lane, JournalKind.FEATURES, 0, strat, product, now_ns, decision, row, at.JOURNAL_DATA)
+    put(lane, JournalKind.FEATURES, 1, strat, product, now_ns, decision, row + at.JOURNAL_DATA, 4 * at.FEATURES - at.JOURNAL_DATA)
 
 
 @kernel

@@ -8,35 +8,20 @@ because it comes behind everything the venue had said before.
 import numpy as np
 
 from core import layout as at
-from core import order_state, ouch
+from core import exposure, order_state, ouch, position, risk, soupbintcp
 from core.bigendian import get_u16
-from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
+from core.codes import Counter, Halt, JournalKind, Limit, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import orders, wire
 from noderrd.lane.clock import now
-from noderrd.lane.record import count, journal, notify_order
+from noderrd.lane.record import count, journal, journal_words, notify_order
 from noderrd.lane.syscalls import EAGAIN, EINTR, recv
 
-LOGIN_ACCEPTED, LOGIN_REJECTED, SEQUENCED, HEARTBEAT, END, DEBUG = 65, 74, 83, 72, 90, 43
 LIQUIDITY_ADDED = 65  # A
-
-
-@kernel
-def number(buf: np.ndarray, start: int, size: int) -> int:
-    """Read a space-padded ASCII number; -1 when it is none."""
-    value = i64(0)
-    digits = 0
-    for k in range(size):
-        c = buf[start + k]
-        if c == 32 and digits == 0:
-            continue
-        if c < 48 or c > 57:
-            return -1
-        value = value * 10 + (i64(c) - 48)
-        digits += 1
-    return value if digits > 0 else i64(-1)
+FRAME_MAX = 4096  # nothing that a venue sends is as long
+PENDING_NS = 2_000_000_000  # what waits longer for its answer is asked about, once
 
 
 @kernel
@@ -46,7 +31,7 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
     Another session or a number that jumped means messages that we shall never see: 0, and a person must look.
     """
     venue = lane[0]["venues"]
-    seq = number(venue[v]["rx"], start + 10, 20)
+    seq = soupbintcp.number(venue[v]["rx"], start + 10, 20)
     same = True
     for k in range(10):
         if venue[v]["have_order_session"] != 0 and venue[v]["order_session"][k] != venue[v]["rx"][start + k]:
@@ -70,38 +55,100 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
 
 
 @kernel
-def replayed(
-    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int,
-    next_ref: int, now_ns: int,
+def answered(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
+    limits: np.ndarray, v: int, next_ref: int, now_ns: int,
 ) -> None:  # fmt: skip
-    """End a replay: the venue's next UserRefNum tells which unanswered orders never arrived. Those below it stay Unknown and halt their symbol."""
+    """Take the answer to an account query: the venue's next UserRefNum, and with it the fate of what it never spoke of.
+
+    After a login it ends the replay and is about every order; while trading it is about those that went out before the query. An order whose fate it
+    leaves open halts its symbol until a person has looked.
+    """
     venue = lane[0]["venues"]
     venue[v]["venue_next_ref"] = next_ref
+    before = i64(at.NO_LIMIT)
+    if venue[v]["session_state"] == Session.UP:
+        before = venue[v]["asked_ref"]
     venue[v]["next_ref"] = max(venue[v]["next_ref"], next_ref)
     venue[v]["session_state"] = Session.UP
+    since = venue[v]["asked_at_ns"]
+    venue[v]["asked_at_ns"] = 0
     order = lane[0]["orders"]
     k = i64(0)
     while k < lane[0]["n_live"]:
         slot = lane[0]["live"][k]
-        index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
         k += 1
-        if order[slot]["venue"] != v:
+        late = max(order[slot]["user_ref"], order[slot]["pending_ref"]) >= before or order[slot]["sent_ns"] > since
+        if order[slot]["venue"] != v or (before < at.NO_LIMIT and late) or not pending(order[slot]["ord_status"]):
             continue
-        if order[slot]["pending_ref"] >= next_ref:  # a replace that never arrived
-            order_state.rejected(order, slot, positions, index, order[slot]["pending_ref"], 0)
-        if order[slot]["ord_status"] == OrdStatus.PENDING_CANCEL and order[slot]["order_ref"] != 0:
-            # whether the cancel arrived is not known: the order rests, and can be canceled again
-            order[slot]["ord_status"] = OrdStatus.NEW
-            order_state.rest(order, slot, positions, index)
-        if order[slot]["ord_status"] == OrdStatus.UNKNOWN or order[slot]["ord_status"] == OrdStatus.PENDING_NEW:
-            if order[slot]["user_ref"] >= next_ref:
-                order_state.finish(order, slot, positions, index, OrdStatus.REJECTED)
-                orders.drop_live(lane, insts, slot)
-                notify_order(lane, work, insts, products, order, slot, now_ns)
-                k -= 1
-            else:
-                order[slot]["ord_status"] = OrdStatus.UNKNOWN
-                halt_symbol[order[slot]["inst"]] = Halt.RECONCILE
+        strat, inst = order[slot]["strat"], order[slot]["inst"]
+        index = strat * insts.shape[0] + inst
+        buy, sell = worst(positions, index)
+        if order_state.unanswered(order, slot, positions, index, next_ref) == 1:
+            halt_symbol[inst] = Halt.RECONCILE
+            alarm(lane, v, strat, inst, now_ns, Halt.RECONCILE, order[slot]["cl_ord_id"])
+        shift(lane, insts, products, positions, index, inst, buy, sell)
+        risk.mark(lane, insts, positions, limits, strat, inst)
+        if not order_state.live(order[slot]["ord_status"]):
+            orders.drop_live(lane, insts, slot)
+            k -= 1
+        notify_order(lane, work, insts, products, order, slot, now_ns)
+
+
+@kernel
+def pending(status: int) -> bool:
+    """Tell whether an order waits for a word of the venue."""
+    return (
+        status == OrdStatus.PENDING_NEW
+        or status == OrdStatus.PENDING_CANCEL
+        or status == OrdStatus.PENDING_REPLACE
+        or status == OrdStatus.UNKNOWN
+    )
+
+
+@kernel
+def worst(positions: np.ndarray, index: int) -> tuple[int, int]:
+    """Give what a position adds to the exposure shared by lanes: bought and sold, at the worst."""
+    return risk.worst(positions, index, i64(Side.BUY)), risk.worst(positions, index, i64(Side.SELL))
+
+
+@kernel
+def shift(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, index: int, inst: int, buy: int, sell: int) -> None:
+    """Tell the other lanes what changed since `worst` gave `buy` and `sell`."""
+    row = products[insts[inst]["product"]]["exposure_row"]
+    now_buy, now_sell = worst(positions, index)
+    exposure.change(lane[0]["control"], row, now_buy - buy, now_sell - sell)
+
+
+@kernel
+def alarm(lane: np.ndarray, v: int, strat: int, inst: int, now_ns: int, what: int, detail: int) -> None:
+    """Journal what must not happen and did; the loop returns for the log soon."""
+    lane[0]["control"][0]["alarms"] += 1
+    journal_words(lane, JournalKind.FAULT, v, strat, inst, now_ns, what, detail, 0, 0)
+
+
+@kernel
+def query(lane: np.ndarray, v: int, now_ns: int) -> int:
+    """Ask the venue once about orders that have waited longer than PENDING_NS: as wire.flush, 1 when nothing was to be asked."""
+    venue = lane[0]["venues"]
+    if venue[v]["session_state"] != Session.UP or venue[v]["asked_at_ns"] != 0 or wire.space(lane, v) < 64:
+        return 1
+    order = lane[0]["orders"]
+    due = False
+    for k in range(lane[0]["n_live"]):
+        slot = lane[0]["live"][k]
+        if order[slot]["venue"] != v or order[slot]["asked"] != 0 or not pending(order[slot]["ord_status"]):
+            continue
+        if now_ns - order[slot]["sent_ns"] > PENDING_NS:
+            order[slot]["asked"] = 1
+            due = True
+    if not due:
+        return 1
+    venue[v]["asked_at_ns"] = now_ns
+    venue[v]["asked_ref"] = venue[v]["next_ref"]
+    count(lane, Counter.QUERIES, 1)
+    size = ouch.put_account_query(venue[v]["tx"], venue[v]["tx_len"] + 3)
+    return orders.transmit(lane, v, -1, -1, size, now_ns)
 
 
 @kernel
@@ -114,6 +161,14 @@ def slot_of(lane: np.ndarray, v: int, ref: int) -> int:
     if order[slot]["user_ref"] == ref or order[slot]["pending_ref"] == ref:
         return slot
     return -1
+
+
+@kernel
+def believed(kind: int, px: int, qty: int) -> bool:
+    """Tell whether numbers off the wire are such that no sum of ours can overflow with them."""
+    if kind == ouch.EXECUTED or kind == ouch.ACCEPTED or kind == ouch.REPLACED:
+        return 0 < px <= position.PX_MAX and 0 <= qty < position.QTY_MOST
+    return qty < position.QTY_MOST
 
 
 @kernel
@@ -131,10 +186,13 @@ def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kin
         record(lane[0]["histograms"][Stage.ACK], now_ns - order[slot]["sent_ns"])
         order[slot]["queue_ahead"] = -1
         return order_state.replaced(order, slot, positions, index, m["user_ref"], m["px"], leaves, m["order_ref"], m["state"] == ouch.DEAD, now_ns)
-    if kind == ouch.CANCELED:
+    if kind == ouch.CANCELED or kind == ouch.AIQ_CANCELED:
         return order_state.canceled(order, slot, positions, index, m["qty"], m["reason"])
     if kind == ouch.EXECUTED:
         mils = lane[0]["venues"][v]["maker_mils"] if m["liquidity"] == LIQUIDITY_ADDED else lane[0]["venues"][v]["taker_mils"]
+        if m["qty"] > order[slot]["leaves_qty"]:
+            count(lane, Counter.OVERFILLS, 1)
+        remember(lane, v, slot, index, m["match"], m["px"], m["qty"], mils * m["qty"])
         done = order_state.executed(order, slot, positions, index, m["px"], m["qty"], mils)
         record(lane[0]["histograms"][Stage.FILL], now_ns - order[slot]["sent_ns"])
         count(lane, Counter.FILLS, 1)
@@ -143,13 +201,70 @@ def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kin
     if kind == ouch.REJECTED:
         count(lane, Counter.REJECTED, 1)
         return order_state.rejected(order, slot, positions, index, m["user_ref"], m["reason"])
-    return 1
+    if kind == ouch.CANCEL_REJECT:
+        return order_state.cancel_rejected(order, slot, positions, index)
+    if kind == ouch.PRIORITY_UPDATE:
+        return order_state.priority(order, slot, m["px"], m["order_ref"])
+    if kind == ouch.MODIFIED:
+        return order_state.modified(order, slot, positions, index, m["qty"])
+    if kind == ouch.RESTATED:
+        order[slot]["reason"] = m["reason"]
+    return 1  # Cancel Pending: it is
+
+
+@kernel
+def remember(lane: np.ndarray, v: int, slot: int, index: int, match: int, px: int, qty: int, fee: int) -> None:
+    """Keep an execution for the bust that may name it; the oldest makes room."""
+    head = lane[0]["control"][0]["fill_head"]
+    it = lane[0]["fills"][head & (at.FILL_SLOTS - 1)]
+    it["match"] = match
+    it["cl_ord_id"] = lane[0]["orders"][slot]["cl_ord_id"]
+    it["px"] = px
+    it["qty"] = qty
+    it["fee"] = fee
+    it["venue"] = v
+    it["slot"] = slot
+    it["index"] = index
+    it["side"] = lane[0]["orders"][slot]["side"]
+    it["busted"] = 0
+    lane[0]["control"][0]["fill_head"] = head + 1
+
+
+@kernel
+def broken_trade(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, v: int, match: int, seq: int) -> int:
+    """Take back the execution of a match number (Broken Trade, section 3.7): its slot; -1 when we do not hold it, -2 when it was taken back already.
+
+    A search: busts are rare, and what happens meanwhile waits some microseconds.
+    """
+    head = lane[0]["control"][0]["fill_head"]
+    for k in range(min(head, i64(at.FILL_SLOTS))):
+        n = (head - 1 - k) & (at.FILL_SLOTS - 1)
+        it = lane[0]["fills"][n]
+        if it["match"] != match or it["venue"] != v:
+            continue
+        if it["busted"] != 0:
+            return -2
+        slot, index = i64(it["slot"]), i64(it["index"])
+        buy, sell = worst(positions, index)
+        order_state.guard(lane[0]["control"], lane[0]["orders"], slot, positions, index, v, seq)
+        position.bust(positions, index, it["side"], it["px"], it["qty"], it["fee"])
+        if lane[0]["orders"][slot]["cl_ord_id"] == it["cl_ord_id"]:
+            order_state.busted(lane[0]["orders"], slot, it["px"], it["qty"])
+        lane[0]["venues"][v]["order_seq"] = seq + 1
+        order_state.settle(lane[0]["control"])
+        it["busted"] = 1
+        count(lane, Counter.BUSTS, 1)
+        inst = index % insts.shape[0]
+        shift(lane, insts, products, positions, index, inst, buy, sell)
+        risk.mark(lane, insts, positions, limits, index // insts.shape[0], inst)
+        return slot
+    return -1
 
 
 @kernel
 def sequenced(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
-    v: int, start: int, size: int, now_ns: int,
+    limits: np.ndarray, v: int, start: int, size: int, now_ns: int,
 ) -> None:  # fmt: skip
     """Apply one sequenced message and raise the session's sequence number."""
     venue = lane[0]["venues"]
@@ -157,32 +272,87 @@ def sequenced(
     kind = ouch.decode_out(venue[v]["rx"], start, size, m)
     seq = venue[v]["order_seq"]
     slot = i64(-1)
+    strat = inst = i64(-1)
     if kind == ouch.ACCOUNT_QUERY_RESPONSE:
-        replayed(lane, work, halt_symbol, insts, products, positions, v, m[0]["next_ref"], now_ns)
+        answered(lane, work, halt_symbol, insts, products, positions, limits, v, m[0]["next_ref"], now_ns)
     elif kind < 0:
         count(lane, Counter.DROP_OUCH, 1)
+        alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, kind)
+        halt_venue(lane, v)
+    elif kind == ouch.BROKEN_TRADE:
+        slot = broken_trade(lane, insts, products, positions, limits, v, m[0]["match"], seq)
+        if slot == -1:
+            count(lane, Counter.UNKNOWN_REF, 1)
+            alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["match"])
+            halt_venue(lane, v)
+        elif slot >= 0:
+            notify_order(lane, work, insts, products, lane[0]["orders"], slot, now_ns)
     elif kind != ouch.SYSTEM_EVENT:
         slot = slot_of(lane, v, m[0]["orig_ref"] if kind == ouch.REPLACED else m[0]["user_ref"])
-        if slot < 0:
-            count(lane, Counter.UNKNOWN_REF, 1)
+        if slot < 0 or not believed(kind, m[0]["px"], m[0]["qty"]):
+            count(lane, Counter.UNKNOWN_REF if slot < 0 else Counter.DROP_OUCH, 1)
+            alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["user_ref"])
             halt_venue(lane, v)
+        else:
+            strat, inst = i64(lane[0]["orders"][slot]["strat"]), i64(lane[0]["orders"][slot]["inst"])
+            told(lane, work, insts, products, positions, limits, v, kind, slot, seq, now_ns)
+    venue[v]["order_seq"] = seq + 1
+    journal(lane, JournalKind.RECEIVED, v, strat, inst, now_ns, venue[v]["rx"], start, size)
+
+
+@kernel
+def told(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, v: int, kind: int,
+    slot: int, seq: int, now_ns: int,
+) -> None:  # fmt: skip
+    """Apply the message on the desk to its order under the undo log, then to all that is counted from orders and positions."""
     order = lane[0]["orders"]
-    if slot >= 0:
-        index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
-        was_live = order_state.live(order[slot]["ord_status"])
-        order_state.guard(lane[0]["control"], order, slot, positions, index, v, seq)
-        if apply(lane, work, positions, v, kind, slot, index, now_ns) == 0:
-            count(lane, Counter.IMPOSSIBLE, 1)
-        order[slot]["last_ns"] = now_ns
-        venue[v]["order_seq"] = seq + 1
-        order_state.settle(lane[0]["control"])
-        if was_live and not order_state.live(order[slot]["ord_status"]):
-            orders.drop_live(lane, insts, slot)
-        notify_order(lane, work, insts, products, order, slot, now_ns)
-        journal(lane, JournalKind.RECEIVED, v, order[slot]["strat"], order[slot]["inst"], now_ns, venue[v]["rx"], start, size)
-    else:
-        venue[v]["order_seq"] = seq + 1
-        journal(lane, JournalKind.RECEIVED, v, -1, -1, now_ns, venue[v]["rx"], start, size)
+    strat, inst = order[slot]["strat"], order[slot]["inst"]
+    index = strat * insts.shape[0] + inst
+    was_live = order_state.live(order[slot]["ord_status"])
+    buy, sell = worst(positions, index)
+    order_state.guard(lane[0]["control"], order, slot, positions, index, v, seq)
+    if apply(lane, work, positions, v, kind, slot, index, now_ns) == 0:
+        count(lane, Counter.IMPOSSIBLE, 1)
+        alarm(lane, v, strat, inst, now_ns, kind, order[slot]["cl_ord_id"])
+    order[slot]["last_ns"] = now_ns
+    lane[0]["venues"][v]["order_seq"] = seq + 1
+    order_state.settle(lane[0]["control"])
+    if was_live and not order_state.live(order[slot]["ord_status"]):
+        orders.drop_live(lane, insts, slot)
+    shift(lane, insts, products, positions, index, inst, buy, sell)
+    notify_order(lane, work, insts, products, order, slot, now_ns)
+    if kind == ouch.EXECUTED and risk.executed(lane, limits, index, strat, now_ns):
+        stop_strategy(lane, insts, limits, strat, Halt.EXECUTIONS, lane[0]["strategies"][strat]["n_executions"], now_ns)
+    marked(lane, insts, positions, limits, strat, inst, now_ns)
+
+
+@kernel
+def stop_strategy(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, strat: int, why: int, detail: int, now_ns: int) -> None:
+    """Halt a strategy and cancel its orders."""
+    if lane[0]["control"][0]["halt_strategy"][strat] == 0:
+        lane[0]["control"][0]["halt_strategy"][strat] = why
+    lane[0]["strategies"][strat]["halted"] = why
+    lane[0]["strategies"][strat]["fault"] = detail
+    alarm(lane, -1, strat, -1, now_ns, why, detail)
+    orders.cancel_matching(lane, insts, limits, -1, -1, strat)
+
+
+@kernel
+def marked(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.ndarray, strat: int, inst: int, now_ns: int) -> None:
+    """Value a position anew; when a loss limit broke with it, cancel what it binds, and halt where the rule says so."""
+    whose = risk.mark(lane, insts, positions, limits, strat, inst)
+    if whose == 0:
+        return
+    a = whose - 1
+    index = strat * insts.shape[0] + inst
+    every = a == at.MAX_STRATEGIES
+    alarm(lane, -1, -1 if every else a, inst, now_ns, Halt.LOSS, lane[0]["accounts"][a]["latched_value"])
+    orders.cancel_matching(lane, insts, limits, -1, -1, -1 if every else a)
+    if every and limits[index]["account"][Limit.LOSS_HALTS] == 1 and lane[0]["control"][0]["halt_node"] == 0:
+        lane[0]["control"][0]["halt_node"] = Halt.LOSS
+    if not every and limits[index]["limit"][Limit.LOSS_HALTS] == 1 and lane[0]["control"][0]["halt_strategy"][a] == 0:
+        lane[0]["control"][0]["halt_strategy"][a] = Halt.LOSS
 
 
 @kernel
@@ -195,26 +365,26 @@ def halt_venue(lane: np.ndarray, v: int) -> None:
 @kernel
 def frame(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
-    v: int, start: int, size: int, now_ns: int,
+    limits: np.ndarray, v: int, start: int, size: int, now_ns: int,
 ) -> int:  # fmt: skip
     """Take one frame of `size` bytes, type first. 0, or the reason why the loop must return."""
     venue = lane[0]["venues"]
     kind = venue[v]["rx"][start]
     state = venue[v]["session_state"]
-    if kind == SEQUENCED and (state == Session.REPLAYING or state == Session.UP):
-        sequenced(lane, work, halt_symbol, insts, products, positions, v, start + 1, size - 1, now_ns)
+    if kind == soupbintcp.SEQUENCED and (state == Session.REPLAYING or state == Session.UP):
+        sequenced(lane, work, halt_symbol, insts, products, positions, limits, v, start + 1, size - 1, now_ns)
         return 0
-    if kind == HEARTBEAT or kind == DEBUG:
+    if kind == soupbintcp.SERVER_HEARTBEAT or kind == soupbintcp.DEBUG:
         return 0
-    if kind == LOGIN_ACCEPTED and size == 31 and state == Session.LOGIN_SENT:
+    if kind == soupbintcp.LOGIN_ACCEPTED and size == 31 and state == Session.LOGIN_SENT:
         if logged_in(lane, v, start + 1) == 1:
             return 0
         venue[v]["reject_code"] = 0
         return Reason.LOGIN_REJECTED
-    if kind == LOGIN_REJECTED and size == 2 and state == Session.LOGIN_SENT:
+    if kind == soupbintcp.LOGIN_REJECTED and size == 2 and state == Session.LOGIN_SENT:
         venue[v]["reject_code"] = venue[v]["rx"][start + 1]
         return Reason.LOGIN_REJECTED
-    if kind == END:
+    if kind == soupbintcp.END_OF_SESSION:
         return Reason.DISCONNECTED
     count(lane, Counter.DROP_SOUP, 1)
     return Reason.DISCONNECTED
@@ -222,15 +392,9 @@ def frame(
 
 @kernel
 def drain(
-    lane: np.ndarray,
-    work: np.ndarray,
-    halt_symbol: np.ndarray,
-    insts: np.ndarray,
-    products: np.ndarray,
-    positions: np.ndarray,
-    v: int,
-    now_ns: int,
-) -> int:
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
+    limits: np.ndarray, v: int, now_ns: int,
+) -> int:  # fmt: skip
     """Take what the session has sent: 0, or the reason why the loop must return (with the venue in work.why)."""
     venue = lane[0]["venues"]
     held = venue[v]["rx_len"]
@@ -240,19 +404,30 @@ def drain(
             return 0
         work[0]["why"] = v
         return Reason.DISCONNECTED
-    now_ns = now(lane[0]["control"])
-    venue[v]["order_rx_ns"] = now_ns
-    held += got
+    stamp = now(lane[0]["control"])
+    venue[v]["order_rx_ns"] = stamp
+    venue[v]["rx_len"] = held + got
+    return take(lane, work, halt_symbol, insts, products, positions, limits, v, stamp)
+
+
+@kernel
+def take(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
+    limits: np.ndarray, v: int, now_ns: int,
+) -> int:  # fmt: skip
+    """Take the whole frames that lie in the session's buffer. As `drain`."""
+    venue = lane[0]["venues"]
+    held = venue[v]["rx_len"]
     start = i64(0)
     while held - start >= 2:
         size = get_u16(venue[v]["rx"], start)
-        if size == 0 or size > 4096:  # nothing that a venue sends is as long
+        if size == 0 or size > FRAME_MAX:
             count(lane, Counter.DROP_SOUP, 1)
             work[0]["why"] = v
             return Reason.DISCONNECTED
         if held - start < 2 + size:
             break
-        answer = frame(lane, work, halt_symbol, insts, products, positions, v, start + 2, size, now_ns)
+        answer = frame(lane, work, halt_symbol, insts, products, positions, limits, v, start + 2, size, now_ns)
         if answer != 0:
             work[0]["why"] = v
             return answer
@@ -268,12 +443,14 @@ def drain(
 def keep_alive(lane: np.ndarray, v: int, now_ns: int) -> int:
     """Heartbeat when nothing was sent for a second: 0, or DISCONNECTED when the venue was silent for fifteen or the line is broken."""
     venue = lane[0]["venues"]
-    if venue[v]["session_state"] == Session.DOWN or venue[v]["session_state"] == Session.REFUSED:
+    if venue[v]["session_state"] == Session.DOWN or venue[v]["session_state"] == Session.REFUSED or venue[v]["fd_order"] < 0:
         return 0
     if now_ns - venue[v]["order_rx_ns"] > wire.SILENCE_NS:
         return Reason.DISCONNECTED
     if venue[v]["tx_len"] != 0:
         gone = wire.flush(lane, v, now_ns)
+    elif query(lane, v, now_ns) < 0:
+        gone = i64(-1)
     elif now_ns - venue[v]["order_tx_ns"] >= wire.HEARTBEAT_NS and venue[v]["session_state"] != Session.CONNECTING:
         gone = wire.heartbeat(lane, v, now_ns)
     else:
