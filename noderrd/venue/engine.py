@@ -1,31 +1,31 @@
 """The kernels that Python calls: one step of the market each, from what caused it to the messages that tell it.
 
-Every entry takes the whole state in the same order. It answers DONE, or MORE when output is full: send the output, then call it again (for a
+Every entry takes the whole state in the same order. It answers DONE, or MORE when output is full: take the output away, then call it again (for a
 client's request, call `resume`).
 """
 
+# ruff: noqa: ARG001 - every entry takes the whole state, so that there is one way to call them
+
 import numpy as np
 
-from core import itch, matching, ouch
+from core import matching, ouch
+from core.bigendian import get_u16
 from core.integer import i64
 from core.jit import entry
-from core.layout import MESSAGE
 from noderrd.venue import desk, flow, recording, tell
 
 DONE, MORE = matching.DONE, matching.MORE
-
-__all__ = ["DONE", "MORE", "MESSAGE"]
 
 
 @entry
 def request(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
     users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    asked: np.ndarray, buf: np.ndarray, at: int, size: int, user: int, now_ns: int, closed: int,
+    asked: np.ndarray, buf: np.ndarray, size: int, user: int, now_ns: int, closed: int,
 ) -> int:  # fmt: skip
-    """Take one OUCH message of a user, `size` bytes of buf from `at`."""
+    """Take one OUCH message of a user, the first `size` bytes of buf."""
     market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
-    kind = ouch.decode_in(buf, at, size, asked)
+    kind = ouch.decode_in(buf, 0, size, asked)
     done = desk.handle(market, securities, sides, orders, table, events, users, user, asked, kind, closed)
     tell.tell(market, securities, events, holdings, told, out, feed, private)
     if kind == ouch.ACCOUNT_QUERY:
@@ -94,6 +94,13 @@ def first_book(
 
 
 @entry
+def next_flow(flows: np.ndarray) -> int:
+    """Give the time of the flow's next event; -1 when it is off."""
+    k = flow.due(flows, i64(1) << 62)
+    return flows[k]["next_ns"] if k >= 0 else i64(-1)
+
+
+@entry
 def replay(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
     users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
@@ -110,31 +117,23 @@ def publish(told: np.ndarray, out: np.ndarray, feed: np.ndarray) -> None:
 
 
 @entry
-def restore(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, slot: int
-) -> int:  # fmt: skip
-    """Put an order that Python has filled into its slot back on the book and make it findable: DONE or FULL."""
-    inst = i64(orders[slot]["inst"])
-    if orders[slot]["user"] >= 0:
-        matching.enlist(orders, table, slot)
-        orders[slot]["place"] = -1
-    else:
-        n = securities[inst]["n_anonymous"]
-        if n == matching.ANONYMOUS:
-            return matching.FULL
-        orders[slot]["place"] = n
-        securities[inst]["anonymous"][n] = slot
-        securities[inst]["n_anonymous"] = n + 1
-    return matching.rest(sides, orders, slot)
+def system_event(out: np.ndarray, private: np.ndarray, user: int, ts_ns: int, event: int) -> None:
+    """Tell a user a System Event."""
+    tell.close(out, private, user, ouch.put_system_event(private, out[0]["private_size"] + 4, ts_ns, event))
 
 
 @entry
-def decode_feed(buf: np.ndarray, at: int, size: int, msg: np.ndarray) -> int:
-    """Read one ITCH message, as core.itch.decode."""
-    return itch.decode(buf, at, size, msg)
-
-
-@entry
-def decode_private(buf: np.ndarray, at: int, size: int, answer: np.ndarray) -> int:
-    """Read one OUCH answer, as core.ouch.decode_out."""
-    return ouch.decode_out(buf, at, size, answer)
+def cut(blocks: np.ndarray, size: int, limit: int, cuts: np.ndarray) -> int:
+    """Cut message blocks into packets of at most `limit` bytes: how many; `cuts` int64[n, 2] holds end and count of messages of each."""
+    n, count, at, start = i64(0), i64(0), i64(0), i64(0)
+    while at < size:
+        end = at + 2 + get_u16(blocks, at)
+        if end - start > limit and count > 0:
+            cuts[n, 0], cuts[n, 1] = at, count
+            n, count, start = n + 1, i64(0), at
+        count += 1
+        at = end
+    if count > 0:
+        cuts[n, 0], cuts[n, 1] = at, count
+        n += 1
+    return n

@@ -28,6 +28,7 @@ STANDING = 80.0  # orders a side, in the mean
 SEED_LEVELS = 20  # prices a side of the first book
 WAVES = 5
 SECOND = 1_000_000_000
+ROUND = 100
 LEAN = 0.15  # how much of the side of a market order one tick of difference decides
 LEAN_MAX = 0.45
 
@@ -88,7 +89,7 @@ def draw(flow: np.ndarray, k: int) -> float:
 
 
 @kernel
-def fundamental(securities: np.ndarray, flow: np.ndarray, k: int, now_ns: int) -> float:
+def fundamental(flow: np.ndarray, k: int, now_ns: int) -> float:
     """Give the fundamental price of an instrument at a time, in ticks from its reference."""
     value = 0.0
     for w in range(WAVES):
@@ -99,11 +100,12 @@ def fundamental(securities: np.ndarray, flow: np.ndarray, k: int, now_ns: int) -
 
 @kernel
 def lots(flow: np.ndarray, securities: np.ndarray, k: int) -> int:
-    """Draw an order's size: lots, geometric with mean 2."""
+    """Draw an order's size: geometric, with a mean of two round lots of about ROUND shares."""
     n = i64(1)
     while n < 20 and draw(flow, k) < 0.5:
         n += 1
-    return n * securities[k]["lot"]
+    lot = securities[k]["lot"]
+    return n * max(ROUND // lot, i64(1)) * lot
 
 
 @kernel
@@ -162,7 +164,7 @@ def market_order(
     lean = 0.0
     if bid >= 0 and ask >= 0:
         mid = (bid + ask - 2 * securities[k]["reference"]) / (2.0 * securities[k]["tick"])
-        lean = min(max((fundamental(securities, flow, k, market[0]["now_ns"]) - mid) * LEAN, -LEAN_MAX), LEAN_MAX)
+        lean = min(max((fundamental(flow, k, market[0]["now_ns"]) - mid) * LEAN, -LEAN_MAX), LEAN_MAX)
     which = i64(Side.BUY) if draw(flow, k) < 0.5 + lean else i64(Side.SELL)
     qty = lots(flow, securities, k)
     if matching.best(sides, k, 1 - which) < 0:

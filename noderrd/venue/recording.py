@@ -20,6 +20,7 @@ from noderrd.venue.tell import SYNTHETIC, publish
 MORE = matching.MORE
 DONE = matching.DONE
 SPACES = 0x20202020
+EVER = 1 << 62  # later than any message
 
 # `known` holds a row a stock locate: which instrument it is, and whether its trading state was published.
 KNOWN = np.dtype([("inst", "i4"), ("state", "i4")], align=True)
@@ -44,7 +45,7 @@ def read(path: Path) -> np.ndarray:
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
-    tape = np.frombuffer(data, np.uint8)
+    tape = np.frombuffer(data, np.uint8).copy()  # to numba a buffer that may not be written to is of another type
     end = int(whole(tape))
     if end == 0:
         message = f"{path}: no whole message"

@@ -5,10 +5,12 @@ them is copying. Clients' messages are written as user (two bytes), length (two 
 here every execution passes once.
 """
 
+from typing import Any
+
 import numpy as np
 
 from core import itch, matching, ouch
-from core.bigendian import put_u16
+from core.bigendian import put_u16, put_u32
 from core.codes import Side
 from core.integer import i64
 from core.jit import kernel
@@ -38,14 +40,13 @@ def publish(out: np.ndarray, feed: np.ndarray, msg: np.ndarray) -> None:
 
 
 @kernel
-def begin(desk: np.ndarray, securities: np.ndarray, kind: int, inst: int, ts_ns: int) -> np.ndarray:
+def begin(desk: np.ndarray, securities: np.ndarray, kind: int, inst: int, ts_ns: int) -> None:
     """Begin a feed message about an instrument."""
     msg = desk[0]["msg"]
     msg[0]["kind"] = kind
     msg[0]["locate"] = securities[inst]["locate"]
     msg[0]["tracking"] = desk[0]["tracking"]
     msg[0]["ts_ns"] = ts_ns
-    return msg
 
 
 @kernel
@@ -59,9 +60,10 @@ def close(out: np.ndarray, private: np.ndarray, user: int, size: int) -> None:
 
 
 @kernel
-def added(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: np.ndarray) -> None:
+def added(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: Any) -> None:
     """Add Order (ITCH 5.0 section 1.3.1)."""
-    msg = begin(desk, securities, itch.A, i64(event["inst"]), event["ts_ns"])
+    begin(desk, securities, itch.A, i64(event["inst"]), event["ts_ns"])
+    msg = desk[0]["msg"]
     msg[0]["ref"] = event["ref"]
     msg[0]["side"] = event["side"]
     msg[0]["qty"] = event["qty"]
@@ -88,11 +90,12 @@ def hold(holdings: np.ndarray, user: int, inst: int, side: int, qty: int, px: in
 
 @kernel
 def executed(
-    out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.ndarray, securities: np.ndarray, holdings: np.ndarray, event: np.ndarray
+    out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.ndarray, securities: np.ndarray, holdings: np.ndarray, event: Any
 ) -> None:
     """Order Executed: the resting order's on the feed, and both clients'."""
     inst, side, qty, px, match = i64(event["inst"]), i64(event["side"]), event["qty"], event["px"], event["match"]
-    msg = begin(desk, securities, itch.E, inst, event["ts_ns"])
+    begin(desk, securities, itch.E, inst, event["ts_ns"])
+    msg = desk[0]["msg"]
     msg[0]["ref"] = event["other_ref"]
     msg[0]["qty"] = qty
     msg[0]["match"] = match
@@ -110,10 +113,11 @@ def executed(
 
 
 @kernel
-def canceled(out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: np.ndarray) -> None:
+def canceled(out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: Any) -> None:
     """Order Cancel or Order Delete, if the order was on the book, and the client's Order Canceled."""
     if event["rested"] != 0:
-        msg = begin(desk, securities, itch.D if event["left"] == 0 else itch.X, i64(event["inst"]), event["ts_ns"])
+        begin(desk, securities, itch.D if event["left"] == 0 else itch.X, i64(event["inst"]), event["ts_ns"])
+        msg = desk[0]["msg"]
         msg[0]["ref"] = event["ref"]
         msg[0]["qty"] = event["qty"]
         publish(out, feed, msg)
@@ -124,9 +128,10 @@ def canceled(out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.nd
 
 
 @kernel
-def replaced(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: np.ndarray) -> None:
+def replaced(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np.ndarray, event: Any) -> None:
     """Order Replace when the new order is a quote, else Order Delete: what it trades and what is left of it follow."""
-    msg = begin(desk, securities, itch.U if event["rested"] != 0 else itch.D, i64(event["inst"]), event["ts_ns"])
+    begin(desk, securities, itch.U if event["rested"] != 0 else itch.D, i64(event["inst"]), event["ts_ns"])
+    msg = desk[0]["msg"]
     msg[0]["ref"] = event["old_ref"]
     msg[0]["new_ref"] = event["ref"]
     msg[0]["qty"] = event["qty"]
@@ -135,7 +140,7 @@ def replaced(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np
 
 
 @kernel
-def answer_order(out: np.ndarray, private: np.ndarray, securities: np.ndarray, event: np.ndarray) -> None:
+def answer_order(out: np.ndarray, private: np.ndarray, securities: np.ndarray, event: Any) -> None:
     """Order Accepted or Order Replaced for the client."""
     at = out[0]["private_size"] + 4
     if event["kind"] == matching.ACCEPTED:
@@ -143,7 +148,7 @@ def answer_order(out: np.ndarray, private: np.ndarray, securities: np.ndarray, e
         head = 13
     else:
         ouch.put_head(private, at, ouch.REPLACED, event["ts_ns"], event["orig_ref"])
-        ouch.put_u32(private, at + 13, event["user_ref"])
+        put_u32(private, at + 13, event["user_ref"])
         head = 17
     size = ouch.put_order(
         private, at + head, i64(event["side_char"]), event["qty"], securities[event["inst"]]["stock"], event["px"], i64(event["tif"]),
@@ -154,7 +159,7 @@ def answer_order(out: np.ndarray, private: np.ndarray, securities: np.ndarray, e
 
 
 @kernel
-def rejected(out: np.ndarray, private: np.ndarray, event: np.ndarray) -> None:
+def rejected(out: np.ndarray, private: np.ndarray, event: Any) -> None:
     """Rejected, for the client."""
     at = out[0]["private_size"] + 4
     size = ouch.put_rejected(private, at, event["ts_ns"], event["user_ref"], i64(event["reason"]), event["cl_ord_id"])

@@ -1,0 +1,160 @@
+"""The admin socket: JSON lines over a Unix socket, one answer a question. Where the truth is asked, and where an operator acts.
+
+A question is an object with `do` and the verb's arguments; the answer has `ok`, and `error` when it is false.
+"""
+
+import json
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from noderrd.venue.config import UNIT
+from noderrd.venue.exchange import Exchange
+from noderrd.venue.orders import Port
+from noderrd.venue.record import Kind
+from noderrd.venue.service import Service
+
+LINE_MAX = 1 << 16
+SIDES = ("B", "S")
+
+
+class No(Exception):
+    """What was asked is not done; the text says why."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What can be asked: a sentence, the arguments by name (what each is), and what does it."""
+
+    about: str
+    arguments: dict[str, str]
+    answer: Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def price(px: int) -> str:
+    """Write a price of 1e-4 in dollars."""
+    return str(Decimal(px) / UNIT)
+
+
+def _levels(side: list[tuple[int, int, int]]) -> list[list[Any]]:
+    return [[price(px), qty, orders] for px, qty, orders in side]
+
+
+class Admin:
+    """Answers for a venue."""
+
+    def __init__(self, service: Service, exchange: Exchange, port: Port, log: Any) -> None:
+        self._service, self._exchange, self._port, self._log = service, exchange, port, log
+        self._symbols = [i.symbol for i in exchange.config.instruments]
+        self._verbs = {
+            "help": Verb("list what can be asked", {}, self._help),
+            "books": Verb("every book at the feed's last sequence number", {}, self._books),
+            "positions": Verb("what a user has traded", {"user": "name"}, self._positions),
+            "orders": Verb("a user's open orders", {"user": "name"}, self._orders),
+            "flow": Verb("let the flow act, or pause it", {"on": "true or false"}, self._flow),
+            "counts": Verb("what has been counted", {}, self._counts),
+        }
+
+    async def serve(self, path: Path) -> None:
+        """Take connections. Raises OSError when the socket cannot be made."""
+        if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+            path.unlink()  # of a venue that was killed: a living one holds the record and the ports
+        door = trio.socket.socket(trio.socket.AF_UNIX)
+        try:
+            await door.bind(str(path))
+            path.chmod(0o660)
+            door.listen()
+            await trio.serve_listeners(self._talk, [trio.SocketListener(door)])
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def _talk(self, stream: trio.SocketStream) -> None:
+        """Answer one connection's questions."""
+        held = bytearray()
+        try:
+            async with stream:
+                while len(held) <= LINE_MAX:
+                    data = await stream.receive_some(LINE_MAX)
+                    if not data:
+                        return
+                    held += data
+                    *lines, rest = held.split(b"\n")
+                    held = bytearray(rest)
+                    for line in lines:
+                        await stream.send_all(json.dumps(self.answer(bytes(line))).encode() + b"\n")
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return  # it went without waiting for the answer
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """Answer one question."""
+        try:
+            asked = json.loads(line)
+            verb = self._verbs.get(asked.pop("do", None)) if isinstance(asked, dict) else None
+            if verb is None:
+                return {"ok": False, "error": f'expected an object whose "do" is one of {", ".join(self._verbs)}'}
+            if asked.keys() - verb.arguments.keys():
+                return {"ok": False, "error": f"known arguments are: {', '.join(verb.arguments) or 'none'}"}
+            return {"ok": True, **verb.answer(asked)}
+        except (ValueError, RecursionError, TypeError) as error:
+            return {"ok": False, "error": f"not a question in JSON: {error}"}
+        except No as why:
+            return {"ok": False, "error": str(why)}
+
+    def _help(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"verbs": {name: {"about": verb.about, "arguments": verb.arguments} for name, verb in self._verbs.items()}}
+
+    def _user(self, asked: dict[str, Any]) -> int:
+        """Give the user that is asked about. Raises No."""
+        name = asked.get("user")
+        user = self._exchange.user_index(name) if isinstance(name, str) else None
+        if user is None:
+            reason = f"user: no such user: {name!r}"
+            raise No(reason)
+        return user
+
+    def _books(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        exchange, books = self._exchange, {}
+        for inst, symbol in enumerate(self._symbols):
+            state, bids, asks = exchange.book(inst)
+            books[symbol] = {"state": state, "bids": _levels(bids), "asks": _levels(asks)}
+        return {"session": exchange.session, "seq_num": exchange.record.feed_next - 1, "books": books}
+
+    def _positions(self, asked: dict[str, Any]) -> dict[str, Any]:
+        user, rows = self._user(asked), {}
+        for symbol, held in zip(self._symbols, self._exchange.holdings(user), strict=True):
+            if held["fills"]:
+                counts = {name: int(held[name]) for name in ("position", "bought", "sold", "fills")}
+                rows[symbol] = {**counts, "cash": price(int(held["cash"])), "fees": price(int(held["fees"]))}
+        return {"user": asked["user"], "connected": self._port.logged_in(user), "positions": rows}
+
+    def _orders(self, asked: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            {
+                "user_ref_num": int(order["user_ref"]),
+                "symbol": self._symbols[order["inst"]],
+                "side": SIDES[order["side"]],
+                "px": price(int(order["px"])),
+                "leaves_qty": int(order["qty"]),
+                "cum_qty": int(order["executed"]),
+                "order_ref": int(order["ref"]),
+                "cl_ord_id": bytes(order["cl_ord_id"][:14]).decode("latin-1").rstrip(),
+            }
+            for order in self._exchange.open_orders(self._user(asked))
+        ]
+        return {"user": asked["user"], "orders": rows}
+
+    def _flow(self, asked: dict[str, Any]) -> dict[str, Any]:
+        on = asked.get("on")
+        if not isinstance(on, bool):
+            reason = "on: expected true or false"
+            raise No(reason)
+        self._service.act(Kind.FLOW_ON if on else Kind.FLOW_OFF)
+        return {"on": self._exchange.flow_on}
+
+    def _counts(self, _asked: dict[str, Any]) -> dict[str, Any]:
+        return {"counts": {**self._exchange.counts(), **self._service.counts()}}

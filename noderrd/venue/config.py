@@ -1,0 +1,174 @@
+"""The venue's file: what may stand in it, as types. `docs/venue.md` describes every key."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from noderrd import settings
+
+UNIT = 10_000  # price units a dollar
+USER_MAX, PASSWORD_MAX = 6, 10  # SoupBinTCP 3.00 section 2.2.1
+INSTRUMENTS_MAX = 512
+USERS_MAX = 256
+
+
+def split(address: str) -> tuple[str, int]:
+    """Give (host, port) of an address that `settings.address` has checked."""
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _ascii(most: int) -> Any:
+    """Check a text that goes into a fixed field."""
+
+    def check(text: str) -> str:
+        good = text and text.isascii() and text.isprintable() and text == text.strip() and len(text) <= most
+        return "" if good else f"1 to {most} ASCII characters, no space around"
+
+    return check
+
+
+def _price(value: Decimal) -> str:
+    """Check a price: in whole units of 1e-4."""
+    return "" if value > 0 and value * UNIT == int(value * UNIT) and value < 200_000 else "more than 0, below 200000, four decimals at most"
+
+
+def _interface(text: str) -> str:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return "the IPv4 address of an interface"
+    return ""
+
+
+ADDRESS = {"check": settings.address}
+
+
+@dataclass(frozen=True)
+class Itch:
+    """Where the feed goes."""
+
+    a: str = field(metadata=ADDRESS)
+    b: str = field(metadata=ADDRESS)
+    rerequest: str = field(metadata=ADDRESS)
+    interface: str = field(default="127.0.0.1", metadata={"check": _interface})
+
+
+@dataclass(frozen=True)
+class User:
+    """Who may log in on the order port."""
+
+    user: str = field(metadata={"check": _ascii(USER_MAX)})
+    password: str = field(metadata={"check": _ascii(PASSWORD_MAX)})
+    account: str = field(metadata={"check": _ascii(32)})
+    cancel_on_disconnect: bool | None = None  # None: as the port says
+
+
+@dataclass(frozen=True)
+class Ouch:
+    """The order port."""
+
+    listen: str = field(metadata=ADDRESS)
+    users: tuple[User, ...]
+    cancel_on_disconnect: bool = True
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The admin socket."""
+
+    socket: Path
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Who trades besides the clients. `rate`: events a second; `speed`: of a recording, 0 as fast as it goes."""
+
+    kind: Literal["none", "zero", "replay"] = "none"
+    file: Path | None = None
+    speed: float = field(default=1.0, metadata={"low": 0.0, "high": 1e6})
+    rate: float = field(default=1_000.0, metadata={"low": 0.001, "high": 1e7})
+
+
+@dataclass(frozen=True)
+class Fees:
+    """In 1e-4 USD a share; a negative fee is a rebate."""
+
+    maker_mils: int = field(default=0, metadata={"low": -10_000, "high": 10_000})
+    taker_mils: int = field(default=0, metadata={"low": -10_000, "high": 10_000})
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long an answer waits before it is sent."""
+
+    ack_us: int = field(default=0, metadata={"low": 0, "high": 10_000_000})
+    jitter_us: int = field(default=0, metadata={"low": 0, "high": 10_000_000})
+
+
+@dataclass(frozen=True)
+class Record:
+    """The file that a restart goes on from."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
+class Time:
+    """`real`: the host's clock. `virtual`: begins at 09:30 and moves only when told to."""
+
+    kind: Literal["real", "virtual"] = "real"
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A listed symbol; prices in dollars."""
+
+    symbol: str = field(metadata={"check": _ascii(8)})
+    reference: Decimal = field(metadata={"check": _price})
+    tick: Decimal = field(default=Decimal("0.01"), metadata={"check": _price})
+    lot: int = field(default=1, metadata={"low": 1, "high": 999_999})
+
+
+@dataclass(frozen=True)
+class Config:
+    """A venue's file."""
+
+    name: str = field(metadata={"check": _ascii(16)})
+    itch: Itch
+    ouch: Ouch
+    admin: Admin
+    instruments: tuple[Instrument, ...] = field(metadata={"key": "instrument"})
+    seed: int = field(default=1, metadata={"low": 0, "high": 2**63 - 1})
+    flow: Flow = field(default=Flow())
+    fees: Fees = field(default=Fees())
+    latency: Latency = field(default=Latency())
+    record: Record | None = None
+    time: Time = field(default=Time())
+
+
+def load(path: Path) -> Config:
+    """Read a venue's file. Raises settings.SettingsError with every problem."""
+    config = settings.read(path, Config)
+    problems = [f"{path}: {text}" for text in _conflicts(config)]
+    if problems:
+        raise settings.SettingsError(problems)
+    return config
+
+
+def _conflicts(config: Config) -> list[str]:
+    """Say what no single key can be blamed for."""
+    found = []
+    users, symbols = [u.user for u in config.ouch.users], [i.symbol for i in config.instruments]
+    for what, names, most in (("ouch.users", users, USERS_MAX), ("instrument", symbols, INSTRUMENTS_MAX)):
+        if not 1 <= len(names) <= most:
+            found.append(f"{what}: expected 1 to {most}, found {len(names)}")
+        found += [f"{what}: {name} stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    for i in config.instruments:
+        if i.reference % i.tick:
+            found.append(f"instrument: {i.symbol}: reference {i.reference} is not a multiple of tick {i.tick}")
+    if (config.flow.kind == "replay") != (config.flow.file is not None):
+        found.append('flow.file: expected with kind = "replay", and only there')
+    return found

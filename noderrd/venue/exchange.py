@@ -1,0 +1,257 @@
+"""The exchange itself: a market, its clients, and the streams of what it said.
+
+No sockets here and no clock: a cause comes in with its time, its effects are recorded, and then those who listen are told.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from core import itch, matching, ouch
+from noderrd.venue import engine, flow, recording, tell
+from noderrd.venue.config import UNIT, Config
+from noderrd.venue.desk import USER
+from noderrd.venue.record import Cause, Effects, Kind, Record, Unusable
+
+POOL = 1 << 18  # orders alive at a time
+FLOW_EVENTS = 512  # of the flow, a step
+TAPE_MESSAGES = 2048  # of a recording, a step
+REQUEST_MAX = 4096  # bytes of an OUCH message
+START_OF_MESSAGES, START_OF_HOURS, START_OF_MARKET = "OSQ"  # ITCH 5.0 section 1.1
+# ITCH 5.0 section 1.2.1, from market category to inverse indicator: Nasdaq Global Select, normal, common stock, live, LULD tier 1.
+ATTRIBUTES = b"QN\0\0\0\0NCZ PNN1N\0\0\0\0N"
+WORDS = {ord("T"): "trading", ord("H"): "halted", ord("P"): "paused", ord("Q"): "quotation"}
+
+
+class Exchange:
+    """A market that continues the record it is given, or opens a new session.
+
+    Raises Unusable when the record was made by another configuration or another version, OSError or ValueError for an unreadable recording.
+    """
+
+    def __init__(self, config: Config, record: Record) -> None:
+        self.config, self.record = config, record
+        self.session, self.midnight_ns = "", 0
+        self.feed_listeners: list[Callable[[int, Effects], None]] = []
+        self.private_listeners: list[Callable[[int], None]] = []
+        self.closed = 0
+        self.flow_on = config.flow.kind != "none"
+        self._index = {user.user: k for k, user in enumerate(config.ouch.users)}
+        n = len(config.instruments)
+        self._market = matching.state(n, POOL)
+        securities = self._market[1]
+        for k, one in enumerate(config.instruments):
+            security = securities[k]
+            security["stock"] = itch.stock(one.symbol)
+            security["tick"], security["reference"], security["lot"] = int(one.tick * UNIT), int(one.reference * UNIT), one.lot
+        self._users = np.zeros(len(config.ouch.users), USER)
+        self._users["next_ref"], self._users["enabled"] = 1, 1
+        self._holdings = np.zeros((len(config.ouch.users), n), tell.HOLDING)
+        self._told = np.zeros(1, tell.DESK)
+        self._told["maker_mils"], self._told["taker_mils"] = config.fees.maker_mils, config.fees.taker_mils
+        self._out = np.zeros(1, tell.OUT)
+        self._feed, self._private = np.zeros(tell.FEED_BYTES, np.uint8), np.zeros(tell.PRIVATE_BYTES, np.uint8)
+        self._asked, self._buf = np.zeros(1, ouch.OUCH_IN), np.zeros(REQUEST_MAX, np.uint8)
+        self._flows = flow.state(securities[:0], config.seed, config.flow.rate, 0)
+        self._tape = recording.read(config.flow.file) if config.flow.file is not None else np.zeros(0, np.uint8)
+        self._tape_state, self._known = recording.state()
+        self._state = (*self._market, self._users, self._holdings, self._told, self._out, self._feed, self._private)
+        self._restore()
+
+    # Causes and effects.
+
+    def do(self, cause: Cause) -> int:
+        """Let a cause happen: record it with its effects, then tell. Gives DONE, or MORE when a step of flow or tape is not yet at its end."""
+        first = self.record.feed_next
+        done, effects = self._run(cause)
+        self.record.append(cause, effects)
+        if effects.count:
+            for feed_listener in self.feed_listeners:
+                feed_listener(first, effects)
+        at, users = 0, set()
+        private = effects.private
+        while at < len(private):
+            users.add(private[at] << 8 | private[at + 1])
+            at += 4 + (private[at + 2] << 8 | private[at + 3])
+        for user in users:
+            for private_listener in self.private_listeners:
+                private_listener(user)
+        return done
+
+    def _run(self, cause: Cause) -> tuple[int, Effects]:
+        """Let a cause happen and gather what was said: the same every time for the same causes."""
+        feed: list[bytes] = []
+        private: list[bytes] = []
+        count = 0
+
+        def gather() -> None:
+            nonlocal count
+            out = self._out[0]
+            feed.append(self._feed[: out["feed_size"]].tobytes())
+            private.append(self._private[: out["private_size"]].tobytes())
+            count += int(out["feed_count"])
+            self._out[:] = 0
+
+        done = self._step(cause, gather)
+        gather()
+        return done, Effects(b"".join(feed), count, b"".join(private))
+
+    def call(self, step: Callable[..., int], *arguments: Any) -> int:
+        """Call an entry of `engine` on the state."""
+        return step(*self._state, *arguments)
+
+    def _step(self, cause: Cause, gather: Callable[[], None]) -> int:
+        """Call the engine."""
+        if cause.kind == Kind.REQUEST:
+            size = len(cause.payload)
+            self._buf[:size] = np.frombuffer(cause.payload, np.uint8)
+            done = self.call(engine.request, self._asked, self._buf, size, cause.user, cause.now_ns, self.closed)
+            while done == engine.MORE:
+                gather()
+                done = self.call(engine.resume)
+            return done
+        if cause.kind == Kind.FLOW:
+            return self.call(engine.flow_until, self._flows, cause.argument, FLOW_EVENTS)
+        if cause.kind == Kind.TAPE:
+            return self.call(engine.replay, self._tape, self._tape_state, self._known, cause.argument, TAPE_MESSAGES)
+        if cause.kind == Kind.CANCEL_ALL:
+            while self.call(engine.cancel_owned, cause.user, cause.argument, cause.now_ns) == engine.MORE:
+                gather()
+        elif cause.kind == Kind.FLOW_ON:
+            self.flow_on = True
+            self._flows["on"] = 1
+            self._flows["next_ns"] = np.maximum(self._flows["next_ns"], cause.now_ns)
+        elif cause.kind == Kind.FLOW_OFF:
+            self.flow_on = False
+            self._flows["on"] = 0
+        else:
+            self._open(cause, gather)
+        return engine.DONE
+
+    # The day.
+
+    def open(self, session: str, midnight_ns: int, now_ns: int) -> None:
+        """Begin a session, if the record does not continue one."""
+        if not self.session:
+            facts = {"session": session, "midnight_ns": midnight_ns, "venue": self._facts()}
+            self.do(Cause(Kind.OPEN, now_ns, payload=json.dumps(facts).encode()))
+
+    def _open(self, cause: Cause, gather: Callable[[], None]) -> None:
+        """Say what a venue says at the start of a day. A recording says it itself."""
+        facts = json.loads(cause.payload)
+        self.session, self.midnight_ns = facts["session"], facts["midnight_ns"]
+        now_ns, kind = cause.now_ns, self.config.flow.kind
+        for user in range(len(self._users)):
+            engine.system_event(self._out, self._private, user, now_ns, ouch.START_OF_DAY)
+        if kind == "replay":
+            return
+        self._say(itch.S, now_ns, code=ord(START_OF_MESSAGES))
+        self._say(itch.S, now_ns, code=ord(START_OF_HOURS))
+        securities = self._market[1]
+        for security in securities:
+            about = {"locate": security["locate"], "stock": security["stock"]}
+            self._say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
+            self._say(itch.H, now_ns, **about, code=matching.TRADING, code2=32, text=recording.SPACES)
+            gather()
+        self._say(itch.S, now_ns, code=ord(START_OF_MARKET))
+        if kind == "zero":
+            self._market[0]["now_ns"] = now_ns
+            self._flows = flow.state(securities, self.config.seed, self.config.flow.rate, now_ns)
+            for k in range(len(securities)):
+                self.call(engine.first_book, self._flows, k)
+                gather()
+
+    def _say(self, kind: int, now_ns: int, **fields: Any) -> None:
+        """Publish a message of the feed."""
+        msg = self._told[0]["msg"]
+        msg[:] = 0
+        msg["kind"], msg["ts_ns"] = kind, now_ns
+        for name, value in fields.items():
+            msg[name] = value
+        engine.publish(self._told, self._out, self._feed)
+
+    # The record.
+
+    def _facts(self) -> dict[str, Any]:
+        """Give what the effects depend on, besides the causes."""
+        config = self.config
+        return {
+            "name": config.name,
+            "seed": config.seed,
+            "users": [[user.user, user.account] for user in config.ouch.users],
+            "instruments": [[i.symbol, str(i.tick), i.lot, str(i.reference)] for i in config.instruments],
+            "flow": [config.flow.kind, config.flow.rate if config.flow.kind == "zero" else 0],
+            "tape": hashlib.sha256(self._tape.tobytes()).hexdigest(),
+            "fees": dataclasses.astuple(config.fees),
+        }
+
+    def _restore(self) -> None:
+        """Run the causes of the record again and insist on their effects. Raises Unusable."""
+        for cause, effects in self.record.entries():
+            if cause.kind == Kind.OPEN:
+                self._same_venue(json.loads(cause.payload)["venue"])
+            if self._run(cause)[1] != effects:
+                message = f"{self.record.path}: made by another version: the same causes have other effects now. Move it away to begin anew"
+                raise Unusable(message)
+
+    def _same_venue(self, facts: dict[str, Any]) -> None:
+        ours = json.loads(json.dumps(self._facts()))
+        other = [name for name in ours if facts.get(name) != ours[name]]
+        if other:
+            message = f"{self.record.path}: made with other settings ({', '.join(other)}). Move it away to begin anew"
+            raise Unusable(message)
+
+    # Questions.
+
+    def user_index(self, name: str) -> int | None:
+        """Give the index of a user; None for nobody's name."""
+        return self._index.get(name)
+
+    def next_due(self) -> int | None:
+        """Give the venue time of the next event of flow or recording; None when there is none."""
+        if self.config.flow.kind == "replay":
+            at = int(self._tape_state[0]["at"])
+            return recording.first_ns(self._tape[at:]) if at < len(self._tape) and self.flow_on else None
+        due = engine.next_flow(self._flows)
+        return due if due >= 0 else None
+
+    @property
+    def now_ns(self) -> int:
+        """Venue time of the last thing that happened."""
+        return int(self._market[0][0]["now_ns"])
+
+    def book(self, inst: int) -> tuple[str, list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        """Give trading state, bids and asks of an instrument: (price, shares, orders), best first."""
+        _, securities, sides, *_ = self._market
+        both = []
+        for side in sides[inst]:
+            n = int(side["n"])
+            levels = side["levels"][side["level"][:n][::-1]]
+            both.append(list(zip(levels["px"].tolist(), levels["qty"].tolist(), levels["count"].tolist(), strict=True)))
+        return WORDS.get(int(securities[inst]["state"]), "closed"), both[0], both[1]
+
+    def holdings(self, user: int) -> np.ndarray:
+        """Give tell.HOLDING[inst] of a user."""
+        return self._holdings[user]
+
+    def open_orders(self, user: int) -> np.ndarray:
+        """Give matching.RESTING[n], the live orders of a user in the order of their reference numbers."""
+        market, _, _, orders, *_ = self._market
+        used = orders[: int(market[0]["high"])]
+        live = used[(used["live"] != 0) & (used["user"] == user)]
+        return live[np.argsort(live["ref"])]
+
+    def counts(self) -> dict[str, int]:
+        """Give what has been counted since the session began."""
+        market, users, tape = self._market[0][0], self._users, self._tape_state[0]
+        found = {name: int(users[name].sum()) for name in ("entered", "silent", "malformed", "unsupported")}
+        found |= {"messages": self.record.feed_next - 1, "orders_alive": int(market["live"]), "shares": int(market["volume"])}
+        if self.config.flow.kind == "zero":
+            found["flow_events"] = int(self._flows["events"].sum())
+        if self.config.flow.kind == "replay":
+            found |= {name: int(tape[name]) for name in ("messages", "synthetic", "unknown", "full", "unread")}
+        return found
