@@ -1,7 +1,7 @@
 """Plan, apply, verify, undo: the smallest change from what is to what is wanted, and the way back.
 
 The order is what makes a kill at any moment harmless: everything that will be changed is saved and fsynced, then knobs are written one by one and
-read back. What an earlier run saved is kept, for that is the original; so a second apply and an undo after a half-finished undo both end where it began.
+read back. What an earlier run saved is kept, for that is the original; so a second apply, or an undo after a half-finished one, ends where it began.
 """
 
 import dataclasses
