@@ -1,63 +1,70 @@
 """Big-endian integers in a byte buffer: what every Nasdaq protocol is made of.
 
-Buffers are uint8[n]; `at` is an offset that the caller has checked. Values come back as int64 or, for 64-bit fields
-that may use the top bit, uint64.
+Buffers are uint8[n]; `at` is an offset that the caller has checked. Values come back as int64, the top bit of eight bytes as the sign.
+Offsets are made unsigned: numba then has no negative index to provide for, and LLVM sees that the bytes are one word, loaded and swapped at once.
 """
 
 import numpy as np
 
-from core.integer import i64
-from core.jit import kernel
+from core.integer import i64, u64
+from core.jit import inlined
 
 
-@kernel
+@inlined
 def get_u16(buf: np.ndarray, at: int) -> int:
     """Two bytes."""
-    return (i64(buf[at]) << 8) | i64(buf[at + 1])
+    k = u64(at)
+    return i64(u64(buf[k]) << u64(8) | u64(buf[k + u64(1)]))
 
 
-@kernel
+@inlined
 def get_u32(buf: np.ndarray, at: int) -> int:
     """Four bytes."""
-    return (i64(buf[at]) << 24) | (i64(buf[at + 1]) << 16) | (i64(buf[at + 2]) << 8) | i64(buf[at + 3])
+    k = u64(at)
+    return i64(u64(buf[k]) << u64(24) | u64(buf[k + u64(1)]) << u64(16) | u64(buf[k + u64(2)]) << u64(8) | u64(buf[k + u64(3)]))
 
 
-@kernel
+@inlined
 def get_u48(buf: np.ndarray, at: int) -> int:
     """Six bytes: ITCH time stamps, nanoseconds since midnight."""
     return (get_u16(buf, at) << 32) | get_u32(buf, at + 2)
 
 
-@kernel
+@inlined
 def get_i64(buf: np.ndarray, at: int) -> int:
     """Eight bytes as int64 (the top bit becomes the sign)."""
-    return (get_u32(buf, at) << 32) | get_u32(buf, at + 4)
+    k = u64(at)
+    high = u64(buf[k]) << u64(56) | u64(buf[k + u64(1)]) << u64(48) | u64(buf[k + u64(2)]) << u64(40) | u64(buf[k + u64(3)]) << u64(32)
+    low = u64(buf[k + u64(4)]) << u64(24) | u64(buf[k + u64(5)]) << u64(16) | u64(buf[k + u64(6)]) << u64(8) | u64(buf[k + u64(7)])
+    return i64(high | low)
 
 
-@kernel
+@inlined
 def put_u16(buf: np.ndarray, at: int, value: int) -> None:
     """Two bytes."""
-    buf[at] = (value >> 8) & 0xFF
-    buf[at + 1] = value & 0xFF
+    k = u64(at)
+    buf[k] = (value >> 8) & 0xFF
+    buf[k + u64(1)] = value & 0xFF
 
 
-@kernel
+@inlined
 def put_u32(buf: np.ndarray, at: int, value: int) -> None:
     """Four bytes."""
-    buf[at] = (value >> 24) & 0xFF
-    buf[at + 1] = (value >> 16) & 0xFF
-    buf[at + 2] = (value >> 8) & 0xFF
-    buf[at + 3] = value & 0xFF
+    k = u64(at)
+    buf[k] = (value >> 24) & 0xFF
+    buf[k + u64(1)] = (value >> 16) & 0xFF
+    buf[k + u64(2)] = (value >> 8) & 0xFF
+    buf[k + u64(3)] = value & 0xFF
 
 
-@kernel
+@inlined
 def put_u48(buf: np.ndarray, at: int, value: int) -> None:
     """Six bytes."""
     put_u16(buf, at, value >> 32)
     put_u32(buf, at + 2, value)
 
 
-@kernel
+@inlined
 def put_i64(buf: np.ndarray, at: int, value: int) -> None:
     """Eight bytes."""
     put_u32(buf, at, value >> 32)

@@ -11,7 +11,7 @@ import numpy as np
 from core import itch
 from core.codes import BookState, Change, Phase, Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 
 NOT_OURS = -1
 UNKNOWN_ORDER = -2
@@ -21,14 +21,14 @@ DUPLICATE = -5  # a reference that is in the book already: like an unknown one, 
 NEAR = 8  # levels compared one by one from the best before halving
 
 
-@kernel
+@inlined
 def home(key: int, mask: int) -> int:
     """Give the slot a key would like: Fibonacci hashing, its high bits folded in."""
     mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
     return i64(mixed >> np.uint64(32)) & mask
 
 
-@kernel
+@inlined
 def find(table: np.ndarray, key: int) -> int:
     """Give the slot of a key, or -1."""
     mask = table.shape[0] - 1
@@ -40,7 +40,7 @@ def find(table: np.ndarray, key: int) -> int:
     return slot
 
 
-@kernel
+@inlined
 def insert(table: np.ndarray, used: np.ndarray, key: int, inst: int, side: int, px: int, qty: int) -> int:
     """Add an order: its slot, TABLE_FULL when 7/8 are taken, or DUPLICATE. `used` is int64[1]."""
     mask = table.shape[0] - 1
@@ -60,7 +60,7 @@ def insert(table: np.ndarray, used: np.ndarray, key: int, inst: int, side: int, 
     return slot
 
 
-@kernel
+@inlined
 def remove(table: np.ndarray, used: np.ndarray, slot: int) -> None:
     """Take an order out, and move back what probed past it."""
     mask = table.shape[0] - 1
@@ -76,7 +76,7 @@ def remove(table: np.ndarray, used: np.ndarray, slot: int) -> None:
     table[hole]["key"] = 0
 
 
-@kernel
+@inlined
 def level_of(px: np.ndarray, inst: int, side: int, n: int, price: int) -> int:
     """Give the index of the first level that is at `price` or better: where it stands, or where it belongs."""
     sign = 1 if side == Side.BUY else -1
@@ -98,7 +98,7 @@ def level_of(px: np.ndarray, inst: int, side: int, n: int, price: int) -> int:
     return low
 
 
-@kernel
+@inlined
 def add_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, inst: int, side: int, price: int, shares: int) -> int:
     """Add an order to its level: 0, or LEVELS_FULL with nothing changed."""
     n = i64(insts[inst]["n"][side])
@@ -120,7 +120,7 @@ def add_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarra
     return 0
 
 
-@kernel
+@inlined
 def take_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, inst: int, side: int, price: int, shares: int, gone: int) -> None:
     """Take shares, and `gone` orders, off a level that is known to be there; an empty one is removed."""
     n = i64(insts[inst]["n"][side])
@@ -136,7 +136,7 @@ def take_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarr
     insts[inst]["n"][side] = n - 1
 
 
-@kernel
+@inlined
 def note(changed: np.ndarray, what: int, side: int, price: int, shares: int, ref: int) -> None:
     """Say what happened to the book."""
     changed[0]["what"] = what
@@ -146,7 +146,7 @@ def note(changed: np.ndarray, what: int, side: int, price: int, shares: int, ref
     changed[0]["ref"] = ref
 
 
-@kernel
+@inlined
 def trade(insts: np.ndarray, changed: np.ndarray, inst: int, price: int, shares: int, aggressor: int) -> None:
     """Say that shares changed hands."""
     changed[0]["what"] = changed[0]["what"] | Change.TRADE
@@ -159,7 +159,7 @@ def trade(insts: np.ndarray, changed: np.ndarray, inst: int, price: int, shares:
     insts[inst]["volume"] += shares
 
 
-@kernel
+@inlined
 def cross(insts: np.ndarray, px: np.ndarray, inst: int) -> None:
     """Set or clear CROSSED; during an auction a book may cross."""
     bids, asks = insts[inst]["n"][0], insts[inst]["n"][1]
@@ -212,7 +212,7 @@ def bind(msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray) ->
     return NOT_OURS
 
 
-@kernel
+@inlined
 def apply(
     msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
     used: np.ndarray, changed: np.ndarray,
@@ -247,7 +247,7 @@ def apply(
     return inst
 
 
-@kernel
+@inlined
 def add(
     msg: np.ndarray, venue: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray, used: np.ndarray,
     changed: np.ndarray, inst: int, side: int, ref: int,
@@ -267,7 +267,7 @@ def add(
     return inst
 
 
-@kernel
+@inlined
 def reduce(
     msg: np.ndarray, venue: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray, used: np.ndarray,
     changed: np.ndarray, inst: int,
@@ -296,7 +296,7 @@ def reduce(
     return inst
 
 
-@kernel
+@inlined
 def replace(
     msg: np.ndarray, venue: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray, used: np.ndarray,
     changed: np.ndarray, inst: int,

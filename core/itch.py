@@ -6,10 +6,10 @@ Every message begins with type (1), stock locate (2), tracking number (2) and na
 
 import numpy as np
 
-from core.bigendian import get_i64, get_u16, get_u32, get_u48, put_i64, put_u16, put_u32, put_u48
+from core.bigendian import get_i64, get_u16, get_u32, put_i64, put_u16, put_u32, put_u48
 from core.codes import Side
-from core.integer import i64
-from core.jit import kernel
+from core.integer import i64, u64
+from core.jit import inlined, kernel
 
 # Length by type, in the order of the specification.
 LENGTHS = {
@@ -43,49 +43,29 @@ def symbol(packed: int) -> str:
     return int(packed).to_bytes(8, "big", signed=True).decode("ascii", "replace").rstrip()
 
 
-@kernel
-def clear(msg: np.ndarray) -> None:
-    """Set every field to 0."""
-    msg[0]["side"] = 0
-    msg[0]["ref"] = 0
-    msg[0]["new_ref"] = 0
-    msg[0]["qty"] = 0
-    msg[0]["px"] = 0
-    msg[0]["match"] = 0
-    msg[0]["stock"] = 0
-    msg[0]["code"] = 0
-    msg[0]["code2"] = 0
-    msg[0]["px2"] = 0
-    msg[0]["px3"] = 0
-    msg[0]["qty2"] = 0
-    msg[0]["text"] = 0
-    msg[0]["lot"] = 0
-    for k in range(20):
-        msg[0]["attrs"][k] = 0
-
-
-@kernel
+@inlined
 def decode(buf: np.ndarray, at: int, size: int, msg: np.ndarray) -> int:
     """Read one message from uint8[...] into MESSAGE[1]: its type, or UNKNOWN_TYPE, WRONG_LENGTH, BAD_FIELD."""
     if size < 1:
         return WRONG_LENGTH
-    kind = i64(buf[at])
-    length = LENGTH_OF[kind]
+    kind = i64(buf[u64(at)])
+    length = LENGTH_OF[u64(kind)]
     if length == 0:
         return UNKNOWN_TYPE
     if size != length:
         return WRONG_LENGTH
-    clear(msg)
     m = msg[0]
     m["kind"] = kind
     m["locate"] = get_u16(buf, at + 1)
-    m["tracking"] = get_u16(buf, at + 3)
-    m["ts_ns"] = get_u48(buf, at + 5)
+    word = get_i64(buf, at + 3)  # tracking number and time stamp in one load
+    m["tracking"] = (word >> 48) & 0xFFFF
+    m["ts_ns"] = word & 0xFFFFFFFFFFFF
     if kind == A or kind == F or kind == P:
-        if buf[at + 19] != BUY and buf[at + 19] != SELL:
+        side = buf[u64(at + 19)]
+        if side != BUY and side != SELL:
             return BAD_FIELD
         m["ref"] = get_i64(buf, at + 11)
-        m["side"] = Side.BUY if buf[at + 19] == BUY else Side.SELL
+        m["side"] = Side.BUY if side == BUY else Side.SELL
         m["qty"] = get_u32(buf, at + 20)
         m["stock"] = get_i64(buf, at + 24)
         m["px"] = get_u32(buf, at + 32)
@@ -100,7 +80,7 @@ def decode(buf: np.ndarray, at: int, size: int, msg: np.ndarray) -> int:
         m["qty"] = get_u32(buf, at + 19)
         m["match"] = get_i64(buf, at + 23)
         if kind == C:
-            m["code"] = buf[at + 31]
+            m["code"] = buf[u64(at + 31)]
             m["px"] = get_u32(buf, at + 32)
     elif kind == X:
         m["ref"] = get_i64(buf, at + 11)

@@ -1,8 +1,9 @@
 """How kernels are compiled: the one place that knows numba's flags.
 
-Two kinds. A `kernel` is called from other kernels only: it gets no Python and no C wrapper and no reference counting
+Three kinds. A `kernel` is called from other kernels only: it gets no Python and no C wrapper and no reference counting
 (`_nrt=False`: an allocation inside fails to compile), which makes it faster to call and the whole lane a third faster
-to compile. An `entry` is the same with a wrapper, so that Python can call it.
+to compile. An `inlined` kernel is copied into its callers: an array is passed as seven words and more, which costs more than a small kernel
+does. An `entry` is a kernel with a wrapper, so that Python can call it.
 
 `_nrt` is private to numba; the version is pinned in pyproject.toml for that reason. `error_model="numpy"` drops the
 branch that raises on division by zero: integer division by zero then gives 0, so kernels check their divisors.
@@ -26,9 +27,26 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", compiled)
 
 
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile into the kernels that call it: for what is small, or called in one place. LLVM does it (its `alwaysinline`), not numba's `inline`."""
+    compiled = njit(
+        nogil=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, cache=True
+    )(function)  # fmt: skip
+    return cast("Callable[P, R]", compiled)
+
+
 def entry(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for calls from Python, without the interpreter's lock held."""
     return cast("Callable[P, R]", njit(nogil=True, _nrt=False, error_model="numpy", cache=True)(function))
+
+
+def lowered(meaning: Callable[P, R]) -> Callable[[Any], Callable[P, R]]:
+    """Pair an intrinsic (what LLVM is told) with the Python function that says what it means, which runs where numba is switched off."""
+
+    def choose(intrinsic: Any) -> Callable[P, R]:
+        return meaning if numba.config.DISABLE_JIT else cast("Callable[P, R]", intrinsic)
+
+    return choose
 
 
 def exposed(function: Callable[P, R], *, boundscheck: bool = True) -> Callable[P, R]:
