@@ -90,6 +90,7 @@ INSTRUMENT = _record(
     ("last_side", "i4"),  # Side of the aggressor
     ("own_open", "i4"),  # own orders that can still fill here
     ("mark", "i8", (2,)),  # best bid and ask when its book was last LIVE; 0: never
+    ("held", "i8"),  # bit s: strategy s has a position or open orders
     ("volume", "i8"),
     ("reference", "i8"),  # px the collar is measured from; 0: none
     ("multiplier", "i8"),
@@ -182,6 +183,9 @@ VENUE = _record(
     ("message_ns", "i8"),
     ("asked_at_ns", "i8"),  # when the last account query was sent; 0: none is out
     ("asked_ref", "i8"),  # next_ref then: orders from it on are not what the answer is about
+    ("queries_out", "i8"),  # account queries not answered, over all connections
+    ("replay_left", "i8"),  # answers that end the replay
+    ("journaled_seq", "i8"),  # of the message that a lane journaled and died before it had applied; 0: none
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),
 )
@@ -213,6 +217,7 @@ ORDER = _record(
     ("cum_value", "i8"),  # sum of px x qty
     ("rx_ns", "i8"),  # receive time of the datagram that caused it
     ("sent_ns", "i8"),
+    ("request_ns", "i8"),  # the last request about it: order, replace or cancel
     ("ack_ns", "i8"),
     ("last_ns", "i8"),
     ("reason", "i4"),  # the venue's reject or cancel reason

@@ -66,6 +66,9 @@ def recover(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray) -> int:
     order = lane[0]["orders"]
     v = lane[0]["control"][0]["undo_venue"]
     order_state.undo(lane[0]["control"], order, positions, lane[0]["venues"][v]["order_seq"])
+    for k in range(lane[0]["control"][0]["n_venues"]):
+        seq = lane[0]["venues"][k]["order_seq"]
+        lane[0]["venues"][k]["journaled_seq"] = seq if record.journaled(lane, k) == seq else i64(0)
     for i in range(positions.shape[0]):
         positions[i]["open_buy"] = 0
         positions[i]["open_sell"] = 0

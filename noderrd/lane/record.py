@@ -177,6 +177,18 @@ def journal_features(lane: np.ndarray, products: np.ndarray, strat: int, product
 
 
 @kernel
+def journaled(lane: np.ndarray, v: int) -> int:
+    """Give the sequence number of the message of a venue's order session that the ring holds last; 0 when it holds none."""
+    head = lane[0]["control"][0]["journal_head"]
+    ring = lane[0]["journal"]
+    for k in range(min(head, i64(at.JOURNAL_SLOTS))):
+        slot = (head - 1 - k) & (at.JOURNAL_SLOTS - 1)
+        if ring[slot]["kind"] == JournalKind.RECEIVED and ring[slot]["venue"] == v:
+            return ring[slot]["ref"]
+    return 0
+
+
+@kernel
 def notify(work: np.ndarray, strat: int, product: int, inst: int) -> int:
     """Queue an event for a strategy; gives the slot to fill, or -1 when the queue is full (the caller counts it)."""
     if work[0]["notice_head"] - work[0]["notice_tail"] >= NOTICES:

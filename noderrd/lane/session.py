@@ -9,18 +9,19 @@ import numpy as np
 
 from core import layout as at
 from core import exposure, order_state, ouch, position, risk, soupbintcp
-from core.bigendian import get_u16
-from core.codes import Counter, Halt, JournalKind, Limit, OrdStatus, Reason, Session, Side, Stage
+from core.bigendian import get_u16, put_u16
+from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
-from noderrd.lane import orders, wire
+from noderrd.lane import halt, orders, wire
 from noderrd.lane.clock import now
-from noderrd.lane.record import count, journal, journal_words, notify_order
+from noderrd.lane.record import count, journal, notify_order
 from noderrd.lane.syscalls import EAGAIN, EINTR, recv
 
 LIQUIDITY_ADDED = 65  # A
 FRAME_MAX = 4096  # nothing that a venue sends is as long
+QUERIES_MOST = 8
 PENDING_NS = 2_000_000_000  # what waits longer for its answer is asked about, once
 
 
@@ -45,12 +46,19 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
     venue[v]["session_state"] = Session.REPLAYING
     venue[v]["failures"] = 0
     count(lane, Counter.LOGINS, 1)
-    size = ouch.put_account_query(venue[v]["tx"], 3)
-    venue[v]["tx"][0] = 0
-    venue[v]["tx"][1] = size + 1
-    venue[v]["tx"][2] = orders.UNSEQUENCED
+    # The replay may hold answers to queries of earlier connections. One more question than are open: the last answer is certainly to one of these.
+    out = min(venue[v]["queries_out"], i64(QUERIES_MOST))
+    venue[v]["replay_left"] = out + 1
+    venue[v]["queries_out"] = 2 * out + 1
+    venue[v]["asked_at_ns"] = 0
     venue[v]["tx_at"] = 0
-    venue[v]["tx_len"] = 3 + size
+    venue[v]["tx_len"] = 0
+    for _ in range(out + 1):
+        start = venue[v]["tx_len"]
+        size = ouch.put_account_query(venue[v]["tx"], start + 3)
+        put_u16(venue[v]["tx"], start, size + 1)
+        venue[v]["tx"][start + 2] = orders.UNSEQUENCED
+        venue[v]["tx_len"] = start + 3 + size
     return 1
 
 
@@ -66,9 +74,16 @@ def answered(
     """
     venue = lane[0]["venues"]
     venue[v]["venue_next_ref"] = next_ref
+    venue[v]["queries_out"] = max(venue[v]["queries_out"] - 1, i64(0))
     before = i64(at.NO_LIMIT)
     if venue[v]["session_state"] == Session.UP:
+        if venue[v]["asked_at_ns"] == 0:
+            return
         before = venue[v]["asked_ref"]
+    else:
+        venue[v]["replay_left"] -= 1
+        if venue[v]["replay_left"] > 0:
+            return
     venue[v]["next_ref"] = max(venue[v]["next_ref"], next_ref)
     venue[v]["session_state"] = Session.UP
     since = venue[v]["asked_at_ns"]
@@ -78,7 +93,7 @@ def answered(
     while k < lane[0]["n_live"]:
         slot = lane[0]["live"][k]
         k += 1
-        late = max(order[slot]["user_ref"], order[slot]["pending_ref"]) >= before or order[slot]["sent_ns"] > since
+        late = max(order[slot]["user_ref"], order[slot]["pending_ref"]) >= before or order[slot]["request_ns"] > since
         if order[slot]["venue"] != v or (before < at.NO_LIMIT and late) or not pending(order[slot]["ord_status"]):
             continue
         strat, inst = order[slot]["strat"], order[slot]["inst"]
@@ -86,7 +101,7 @@ def answered(
         buy, sell = worst(positions, index)
         if order_state.unanswered(order, slot, positions, index, next_ref) == 1:
             halt_symbol[inst] = Halt.RECONCILE
-            alarm(lane, v, strat, inst, now_ns, Halt.RECONCILE, order[slot]["cl_ord_id"])
+            halt.alarm(lane, v, strat, inst, now_ns, Halt.RECONCILE, order[slot]["cl_ord_id"])
         shift(lane, insts, products, positions, index, inst, buy, sell)
         risk.mark(lane, insts, positions, limits, strat, inst)
         if not order_state.live(order[slot]["ord_status"]):
@@ -121,13 +136,6 @@ def shift(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: 
 
 
 @kernel
-def alarm(lane: np.ndarray, v: int, strat: int, inst: int, now_ns: int, what: int, detail: int) -> None:
-    """Journal what must not happen and did; the loop returns for the log soon."""
-    lane[0]["control"][0]["alarms"] += 1
-    journal_words(lane, JournalKind.FAULT, v, strat, inst, now_ns, what, detail, 0, 0)
-
-
-@kernel
 def query(lane: np.ndarray, v: int, now_ns: int) -> int:
     """Ask the venue once about orders that have waited longer than PENDING_NS: as wire.flush, 1 when nothing was to be asked."""
     venue = lane[0]["venues"]
@@ -139,13 +147,14 @@ def query(lane: np.ndarray, v: int, now_ns: int) -> int:
         slot = lane[0]["live"][k]
         if order[slot]["venue"] != v or order[slot]["asked"] != 0 or not pending(order[slot]["ord_status"]):
             continue
-        if now_ns - order[slot]["sent_ns"] > PENDING_NS:
+        if now_ns - order[slot]["request_ns"] > PENDING_NS:
             order[slot]["asked"] = 1
             due = True
     if not due:
         return 1
     venue[v]["asked_at_ns"] = now_ns
     venue[v]["asked_ref"] = venue[v]["next_ref"]
+    venue[v]["queries_out"] += 1
     count(lane, Counter.QUERIES, 1)
     size = ouch.put_account_query(venue[v]["tx"], venue[v]["tx_len"] + 3)
     return orders.transmit(lane, v, -1, -1, size, now_ns)
@@ -262,6 +271,23 @@ def broken_trade(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, posi
 
 
 @kernel
+def journal_received(lane: np.ndarray, v: int, kind: int, m: np.ndarray, seq: int, start: int, size: int, now_ns: int) -> None:
+    """Journal a sequenced message before it is applied: what was applied is in the journal whenever the lane dies.
+
+    What a lane journaled and died before it had applied comes again, and is not told twice.
+    """
+    venue = lane[0]["venues"]
+    told_before = venue[v]["journaled_seq"] == seq
+    venue[v]["journaled_seq"] = 0
+    if told_before:
+        return
+    slot = slot_of(lane, v, m[0]["orig_ref"] if kind == ouch.REPLACED else m[0]["user_ref"])
+    strat = i64(lane[0]["orders"][slot]["strat"]) if slot >= 0 else i64(-1)
+    inst = i64(lane[0]["orders"][slot]["inst"]) if slot >= 0 else i64(-1)
+    journal(lane, JournalKind.RECEIVED, v, strat, inst, now_ns, seq, venue[v]["rx"], start, size)
+
+
+@kernel
 def sequenced(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
     limits: np.ndarray, v: int, start: int, size: int, now_ns: int,
@@ -271,19 +297,19 @@ def sequenced(
     m = work[0]["answer"]
     kind = ouch.decode_out(venue[v]["rx"], start, size, m)
     seq = venue[v]["order_seq"]
+    journal_received(lane, v, kind, m, seq, start, size, now_ns)
     slot = i64(-1)
-    strat = inst = i64(-1)
     if kind == ouch.ACCOUNT_QUERY_RESPONSE:
         answered(lane, work, halt_symbol, insts, products, positions, limits, v, m[0]["next_ref"], now_ns)
     elif kind < 0:
         count(lane, Counter.DROP_OUCH, 1)
-        alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, kind)
+        halt.alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, kind)
         halt_venue(lane, v)
     elif kind == ouch.BROKEN_TRADE:
         slot = broken_trade(lane, insts, products, positions, limits, v, m[0]["match"], seq)
         if slot == -1:
             count(lane, Counter.UNKNOWN_REF, 1)
-            alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["match"])
+            halt.alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["match"])
             halt_venue(lane, v)
         elif slot >= 0:
             notify_order(lane, work, insts, products, lane[0]["orders"], slot, now_ns)
@@ -291,13 +317,11 @@ def sequenced(
         slot = slot_of(lane, v, m[0]["orig_ref"] if kind == ouch.REPLACED else m[0]["user_ref"])
         if slot < 0 or not believed(kind, m[0]["px"], m[0]["qty"]):
             count(lane, Counter.UNKNOWN_REF if slot < 0 else Counter.DROP_OUCH, 1)
-            alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["user_ref"])
+            halt.alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["user_ref"])
             halt_venue(lane, v)
         else:
-            strat, inst = i64(lane[0]["orders"][slot]["strat"]), i64(lane[0]["orders"][slot]["inst"])
             told(lane, work, insts, products, positions, limits, v, kind, slot, seq, now_ns)
     venue[v]["order_seq"] = seq + 1
-    journal(lane, JournalKind.RECEIVED, v, strat, inst, now_ns, venue[v]["rx"], start, size)
 
 
 @kernel
@@ -314,7 +338,7 @@ def told(
     order_state.guard(lane[0]["control"], order, slot, positions, index, v, seq)
     if apply(lane, work, positions, v, kind, slot, index, now_ns) == 0:
         count(lane, Counter.IMPOSSIBLE, 1)
-        alarm(lane, v, strat, inst, now_ns, kind, order[slot]["cl_ord_id"])
+        halt.alarm(lane, v, strat, inst, now_ns, kind, order[slot]["cl_ord_id"])
     order[slot]["last_ns"] = now_ns
     lane[0]["venues"][v]["order_seq"] = seq + 1
     order_state.settle(lane[0]["control"])
@@ -323,36 +347,8 @@ def told(
     shift(lane, insts, products, positions, index, inst, buy, sell)
     notify_order(lane, work, insts, products, order, slot, now_ns)
     if kind == ouch.EXECUTED and risk.executed(lane, limits, index, strat, now_ns):
-        stop_strategy(lane, insts, limits, strat, Halt.EXECUTIONS, lane[0]["strategies"][strat]["n_executions"], now_ns)
-    marked(lane, insts, positions, limits, strat, inst, now_ns)
-
-
-@kernel
-def stop_strategy(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, strat: int, why: int, detail: int, now_ns: int) -> None:
-    """Halt a strategy and cancel its orders."""
-    if lane[0]["control"][0]["halt_strategy"][strat] == 0:
-        lane[0]["control"][0]["halt_strategy"][strat] = why
-    lane[0]["strategies"][strat]["halted"] = why
-    lane[0]["strategies"][strat]["fault"] = detail
-    alarm(lane, -1, strat, -1, now_ns, why, detail)
-    orders.cancel_matching(lane, insts, limits, -1, -1, strat)
-
-
-@kernel
-def marked(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.ndarray, strat: int, inst: int, now_ns: int) -> None:
-    """Value a position anew; when a loss limit broke with it, cancel what it binds, and halt where the rule says so."""
-    whose = risk.mark(lane, insts, positions, limits, strat, inst)
-    if whose == 0:
-        return
-    a = whose - 1
-    index = strat * insts.shape[0] + inst
-    every = a == at.MAX_STRATEGIES
-    alarm(lane, -1, -1 if every else a, inst, now_ns, Halt.LOSS, lane[0]["accounts"][a]["latched_value"])
-    orders.cancel_matching(lane, insts, limits, -1, -1, -1 if every else a)
-    if every and limits[index]["account"][Limit.LOSS_HALTS] == 1 and lane[0]["control"][0]["halt_node"] == 0:
-        lane[0]["control"][0]["halt_node"] = Halt.LOSS
-    if not every and limits[index]["limit"][Limit.LOSS_HALTS] == 1 and lane[0]["control"][0]["halt_strategy"][a] == 0:
-        lane[0]["control"][0]["halt_strategy"][a] = Halt.LOSS
+        halt.strategy(lane, insts, limits, strat, Halt.EXECUTIONS, lane[0]["strategies"][strat]["n_executions"], now_ns)
+    halt.mark(lane, insts, positions, limits, strat, inst, now_ns)
 
 
 @kernel
@@ -443,7 +439,7 @@ def take(
 def keep_alive(lane: np.ndarray, v: int, now_ns: int) -> int:
     """Heartbeat when nothing was sent for a second: 0, or DISCONNECTED when the venue was silent for fifteen or the line is broken."""
     venue = lane[0]["venues"]
-    if venue[v]["session_state"] == Session.DOWN or venue[v]["session_state"] == Session.REFUSED or venue[v]["fd_order"] < 0:
+    if venue[v]["session_state"] == Session.DOWN or venue[v]["session_state"] == Session.REFUSED or orders.simulated(venue, v):
         return 0
     if now_ns - venue[v]["order_rx_ns"] > wire.SILENCE_NS:
         return Reason.DISCONNECTED
