@@ -57,7 +57,7 @@ class _Checker:
         built: dict[str, list[Any]] = {kind: [] for kind in catalog.BLOCKS}
         for block in blocks:
             faulty = self.gathered.faulty[block.source.file]
-            one = self._build(Fields(block, self.lets, self.reports, faulty))
+            one = self._build(Fields(block, self.lets, self.names["strategy"], self.reports, faulty))
             if one is not None:
                 built[block.kind].append(one)
         policy = model.Policy(
@@ -112,7 +112,8 @@ class _Checker:
         if choices is not None and choices[0] and choices[0][0].text not in choices[1]:
             word, known = choices[0][0], choices[1]
             hint = did_you_mean(word.text, known) or f"known are {', '.join(known)}"
-            self._error(block.source, word, "head", f"a {block.kind} is never '{word.text}'", hint)
+            what = "scope" if block.kind == "risk" else "severity"
+            self._error(block.source, word, "head", f"unknown {what} '{word.text}'", hint)
             return False
         if len(words) != count:
             self._error(block.source, head, "head", f"a block of this kind begins: {block.kind} {spec.head}".rstrip(), spec.meaning)

@@ -68,8 +68,6 @@ def _calendars(policy: model.Policy, reports: Reports) -> None:
         both = [special.date for special in one.specials if special.date in one.left_out]
         if both:
             reports.add(one.where["on"], "error", "calendar", f"{both[0]} is both given times and left out")
-        if not one.where.keys() - {"except"}:
-            reports.add(one.span, "error", "never", f"{one.title} never begins: it has no times", "such as: Mon-Fri 09:30-16:00 America/New_York")
     for alert in policy.alerts:
         for name in alert.blackout:
             if name in known and calendar.always(known[name]):

@@ -49,7 +49,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     choices = {word.casefold(): word for word in known}
-    found = get_close_matches(name.casefold()[:64], choices, n=1, cutoff=0.6)
+    found = get_close_matches(name.casefold()[:64], choices, n=1, cutoff=0.6 if len(name) > 3 else 0.5)
     return choices[found[0]] if found else ""
 
 

@@ -24,11 +24,13 @@ WEEK = 7 * catalog.DAY
 class Fields:
     """Reads a block. `where` gives the place of each field, by its name; a calendar's windows have the name of their day."""
 
-    def __init__(self, block: syntax.Block, lets: Mapping[str, Quantity | None], reports: Reports, faulty: set[int]) -> None:
+    def __init__(
+        self, block: syntax.Block, lets: Mapping[str, Quantity | None], strategies: Sequence[str], reports: Reports, faulty: set[int]
+    ) -> None:
         self.block = block
         self.spec = catalog.BLOCKS[block.kind]
         self._reports = reports
-        self._resolver = Resolver(lets, self.report)
+        self._resolver = Resolver(lets, self.report, strategies=strategies)
         self.where: dict[str, Span] = {}
         self._fields: dict[str, list[syntax.Field]] = {}
         for field in block.fields:
@@ -40,6 +42,8 @@ class Fields:
             self.where.setdefault(field.word.text, self.span(field))
         first, last = self.span(block).line, block.source.span(block.end - 1, block.end).line
         if not any(first <= line <= last for line in faulty):  # else what is missing was perhaps there, and could not be read
+            if block.kind in {"schedule", "blackout"} and not self._fields.keys() - {"except"}:
+                self.fault(self.head, "never", f"{block.title} never begins: it has no times", "such as: Mon-Fri 09:30-16:00 America/New_York")
             for name, spec in self.spec.fields.items():
                 if spec.required and name not in self._fields:
                     self.fault(self.head, "missing", f"{block.title} has no '{name}'", f"{name}: {spec.meaning}")
@@ -415,7 +419,7 @@ class Fields:
             elif (value := self._parameter(param, spec.params[name])) is not None:
                 params[name] = value
         missing = [name for name in spec.params if name not in spec.optional and name not in {p.name.text for p in field.params}]
-        if missing:
+        if missing and all(p.name.text in spec.params for p in field.params):
             self.error(field.kind, "missing", f"{kind} has no '{missing[0]}'")
         return Fault(kind, params)
 

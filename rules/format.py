@@ -30,6 +30,16 @@ class _Unit:
 
 
 @dataclass(slots=True)
+class _Chunk:
+    """A piece of a unit that is never broken. `logic`: it begins with `and` or `or`."""
+
+    gap: str  # between it and the piece before, on one line
+    text: str
+    notes: list[str]  # comments in front of it
+    logic: bool
+
+
+@dataclass(slots=True)
 class _Line:
     """A line of the result, with its continuation."""
 
@@ -181,7 +191,7 @@ def _tier(rest: _Unit, source: str) -> tuple[str, str, str]:
     tokens = rest.tokens
     weight = max(k for k, token in enumerate(tokens) if token.type == "WEIGHT")
     parts = (tokens[:1], tokens[1:weight], tokens[weight:])
-    name, when, last = (_text(_Unit(part, {}), source, "", "", width=1 << 30) for part in parts)
+    name, when, last = ("".join(c.gap + c.text for c in _chunks(_Unit(part, {}), source)) for part in parts)
     return name, when, last
 
 
@@ -190,38 +200,46 @@ def _tier_widths(fields: Sequence[_Unit], source: str) -> tuple[int, int]:
     return max((len(c[0]) for c in cells), default=0), max((len(c[1]) for c in cells), default=0)
 
 
-def _text(unit: _Unit, source: str, start: str, indent: str, width: int = WIDTH) -> str:
-    """Space the tokens of a unit behind `start`; continuation lines begin with `indent`."""
-    lines: list[str] = []
-    line, chunk = start, ""
+def _chunks(unit: _Unit, source: str) -> list[_Chunk]:
+    """Space the tokens of a unit, and cut them where a line may or must break."""
+    chunks: list[_Chunk] = []
     depth, braces, word = 0, 0, 0  # of parentheses; of braces; how many words since the fault's brace
     for k, token in enumerate(unit.tokens):
-        before = unit.tokens[k - 1] if k else None
         gap = _gap(unit.tokens, k) if k else ""
         if braces and token.type not in {"LBRACE", "RBRACE"}:
             gap = "  " if word and word % 2 == 0 else " "
             word += 1
-        shown = _number(source[token.at : token.end]) if token.type == "NUMBER" else source[token.at : token.end]
-        notes = unit.inside.get(k, ())
-        may_break = k > 0 and depth == 0 and ((before is not None and before.type == "COMMA") or token.type in {"AND", "OR"})
-        if may_break or notes:
-            line, chunk = _filled(lines, line, chunk, indent, start, width), ""
-        for note in notes:
-            lines.append(f"{line}  {note}" if line.strip() else indent + note)
-            line = indent
-        chunk += (gap if line + chunk not in {indent, start} or chunk else "") + shown
+        text = source[token.at : token.end]
+        shown = _number(text) if token.type == "NUMBER" else text
+        notes = unit.inside.get(k, [])
+        logic = depth == 0 and token.type in {"AND", "OR"}
+        if not chunks or notes or logic or (depth == 0 and unit.tokens[k - 1].type == "COMMA"):
+            chunks.append(_Chunk(gap, shown, notes, logic))
+        else:
+            chunks[-1].text += gap + shown
         depth += (token.type in {"LPAR", "LSQB"}) - (token.type in {"RPAR", "RSQB"})
         braces += (token.type == "LBRACE") - (token.type == "RBRACE")
-    lines.append(_filled(lines, line, chunk, indent, start, width))
-    return "\n".join(text.rstrip() for text in lines)
+    return chunks
 
 
-def _filled(lines: list[str], line: str, chunk: str, indent: str, start: str, width: int) -> str:
-    """Put a chunk behind a line, or on a new one if it is too long."""
-    if line in {indent, start} or len(line + chunk) <= width:
-        return line + chunk
-    lines.append(line)
-    return indent + chunk.lstrip()
+def _text(unit: _Unit, source: str, start: str, indent: str) -> str:
+    """Write a unit behind `start`; where it must be broken, lists are filled and every `and`, `or` begins a line with `indent`."""
+    chunks = _chunks(unit, source)
+    flat = start + "".join(chunk.gap + chunk.text for chunk in chunks)
+    if len(flat) <= WIDTH and not unit.inside:
+        return flat
+    lines: list[str] = []
+    line, fresh = start, True
+    for chunk in chunks:
+        for note in chunk.notes:
+            lines.append(f"{line.rstrip()}  {note}" if line.strip() else indent + note)
+            line, fresh = indent, True
+        if not fresh and (chunk.logic or len(line + chunk.gap + chunk.text) > WIDTH):
+            lines.append(line)
+            line, fresh = indent, True
+        line += chunk.text if fresh else chunk.gap + chunk.text
+        fresh = False
+    return "\n".join([*lines, line])
 
 
 def _gap(tokens: Sequence[Token], k: int) -> str:

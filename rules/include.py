@@ -48,7 +48,7 @@ def gather(paths: Sequence[str], read: Read, expand: Expand, reports: Reports) -
 
 
 def text_of(path: str, content: bytes, reports: Reports) -> str:
-    """Decode a file; what is wrong with it is told, and the part before that is given."""
+    """Decode a file; what is wrong with it is told, and the lines before that are given."""
     if len(content) > MAX_FILE:
         reports.add(Span(path, 1, 1, 2), "error", "bound", f"a file of {len(content):_} bytes: at most {MAX_FILE:_} are allowed")
         return ""
@@ -58,7 +58,7 @@ def text_of(path: str, content: bytes, reports: Reports) -> str:
         before = content[: fault.start].decode("utf-8")
         line, col = before.count("\n") + 1, len(before) - before.rfind("\n")
         reports.add(Span(path, line, col, col + 1), "error", "character", f"this is not UTF-8: byte 0x{content[fault.start]:02X}")
-        return before
+        return before[: before.rfind("\n") + 1]
 
 
 def _file(path: str, chain: tuple[str, ...], asked: Span | None, read: Read, expand: Expand, out: Gathered, reports: Reports) -> None:

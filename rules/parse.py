@@ -282,6 +282,11 @@ class _Parser:
         self.operators = 0
         while self.at < len(self.tokens):
             token = self.tokens[self.at]
+            if broken := self._broken_off(kind):
+                self._error(self.tokens[self.at - 1], "syntax", broken)
+                del state.state_stack[begin:]
+                del state.value_stack[begin - 1 :]
+                return
             if not self._try(token, kind):
                 del state.state_stack[begin:]
                 del state.value_stack[begin - 1 :]
@@ -292,6 +297,18 @@ class _Parser:
                 return
         del state.state_stack[begin:]  # the text ends inside the field, which the scan has told
         del state.value_stack[begin - 1 :]
+
+    def _broken_off(self, kind: str) -> str:
+        """Say what is missing where a line that should go on is followed by another field; "" where that is not so."""
+        before, token = self.tokens[self.at - 1], self.tokens[self.at]
+        if str(token.value) not in catalog.BLOCKS[kind].fields or "\n" not in self.scanned.source.text[before.end : token.at]:
+            return ""
+        after = self.tokens[self.at + 1].type if self.at + 1 < len(self.tokens) else "END"
+        if before.type == "COMMA":
+            return "" if after in {"COMMA", "END", "EQUAL"} else "a list ends with a comma; another entry is missing"
+        if before.type == "COMPARE":
+            return "a comparison needs a value on its right side"
+        return f"'{before.value}' needs something on its right side" if before.type in _OPERATORS else ""
 
     def _shape_of(self, kind: str, token: Token) -> str | None:
         """Give the terminal of a field's first word. A word that is nearly a field is told of and taken for it."""

@@ -1,6 +1,6 @@
 """From what an expression says to what it means: names looked up, units checked, constants computed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ from rules.expression import (
     settled,
     text,
 )
-from rules.units import NUMBER, RATIO, TIME, UNKNOWN, Dimension, Quantity, describe, product, same
+from rules.units import NUMBER, RATIO, TIME, UNKNOWN, Dimension, Quantity, describe, product, same, unit_name
 
 Report = Callable[[syntax.Node, str, str, str, str], None]  # node, severity, code, message, hint
 MAX_VALUE = 10**36  # of a computed constant, and 1 / that: bounds its digits
@@ -38,6 +38,7 @@ class Resolver:
     lets: Mapping[str, Quantity | None]  # None: declared, but its value was faulty
     report: Report
     later: frozenset[str] = frozenset()  # constants that are declared below, and cannot be used yet
+    strategies: Sequence[str] | None = None  # those declared, if it is known
 
     def condition(self, node: syntax.Expression) -> Expression | None:
         """Resolve what must be true or false, and tell of what can be only one of the two."""
@@ -113,6 +114,9 @@ class Resolver:
                 hint = did_you_mean(label.name.text, known) or (f"known are {', '.join(known)}" if known else "it has none")
                 self._error(label.name, "label", f"'{node.name}' has no label '{label.name.text}'", hint)
                 return None
+            if label.name.text == "strategy" and self.strategies is not None and label.value.text not in self.strategies:
+                hint = did_you_mean(label.value.text, self.strategies)
+                self.report(label.value, "warning", "unused", f"there is no strategy '{label.value.text}'", hint)
         return tuple(sorted((label.name.text, label.equal, label.value.text) for label in node.labels))
 
     def _state(self, node: syntax.Is) -> Expression | None:
@@ -261,4 +265,6 @@ class Resolver:
 
 
 def _kind(found: Dimension) -> str:
-    return "a condition" if found == TRUTH else describe(found)
+    if found == TRUTH:
+        return "a condition"
+    return f"in {describe(found)}" if describe(found) == unit_name(found) else describe(found)

@@ -161,7 +161,7 @@ def _string(out: Scan, at: int, end: int, text: str) -> str:
         out.error(at, end, "bound", f"a string of {end - at - 2} characters: at most {MAX_STRING} are allowed")
     for escape in _ESCAPE.finditer(text):
         if escape[1] not in {'"', "\\"}:
-            out.error(at + escape.start(), at + escape.end(), "string", f"unknown escape {escape[0]!r}", 'known are \\" and \\\\')
+            out.error(at + escape.start(), at + escape.end(), "string", f"unknown escape '{escape[0]}'", 'known are \\" and \\\\')
     return _ESCAPE.sub(r"\1", text[1:-1])
 
 
