@@ -11,6 +11,7 @@ from noderrd.command import Parser
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
 BENCHES = {
     "histogram": "noderrd.bench.histogram",
+    "matching": "noderrd.bench.matching",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
 
