@@ -1,0 +1,178 @@
+"""noderrd.toml: what a host's node consists of. Policy is in rules files; here are names, addresses, instruments, cores.
+
+Relative paths are relative to the file. Prices are decimals here and px (1 / px_unit of the currency) behind it.
+"""
+
+import dataclasses
+import os
+from dataclasses import field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from core.layout import MAX_VENUES
+from noderrd import settings
+from noderrd.settings import SettingsError, address
+
+SECOND = 1_000_000_000
+MOST_INSTRUMENTS = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """Who it is, and where it keeps what it must not lose."""
+
+    state: Path
+    name: str = "noderrd"
+    two_person: bool = True  # a kill is released by another person than the one who killed
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """Policy: files and globs, in this order."""
+
+    paths: tuple[str, ...] = ("rules.d/*.rules",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lane:
+    """The hot loop's core (-1: not pinned), what it does when nothing waits, and how much it holds."""
+
+    core: int = field(default=-1, metadata={"low": -1, "high": 4095})
+    idle: Literal["spin", "yield", "sleep"] = "spin"
+    levels: int = field(default=1024, metadata={"low": 16, "high": 1 << 16})  # prices a side of a book
+    orders: int = field(default=1 << 17, metadata={"low": 1 << 10, "high": 1 << 28})  # orders of the feeds, rounded up to a power of two
+
+
+@dataclasses.dataclass(frozen=True)
+class Telemetry:
+    """Where health and metrics are served ("": nowhere), and how good the clock must be."""
+
+    listen: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
+    clock_error_us: int = field(default=0, metadata={"low": 0})  # 0: not asked
+
+
+@dataclasses.dataclass(frozen=True)
+class Venue:
+    """An exchange. The password stands here or in a systemd credential (LoadCredential=) of the name `credential`."""
+
+    itch_a: str = field(metadata={"check": address})
+    ouch: str = field(metadata={"check": address})
+    user: str
+    itch_b: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
+    interface: str = ""
+    rerequest: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
+    glimpse: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
+    password: str | None = field(default=None, repr=False)
+    credential: str | None = None
+    armed: bool = False
+
+    def secret(self) -> str:
+        """Give the password. Raises OSError when the credential cannot be read."""
+        if self.credential is None:
+            return self.password or ""
+        return (Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials/noderrd.service")) / self.credential).read_text("ascii").strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Instrument:
+    """A symbol at a venue."""
+
+    symbol: str
+    venue: str
+    tick: Decimal = field(metadata={"low": Decimal("0.0000001")})
+    venue_symbol: str = ""
+    currency: str = "USD"
+    px_unit: int = field(default=10_000, metadata={"low": 1, "high": 10**9})
+    lot: int = field(default=1, metadata={"low": 1, "high": 10**6})
+    multiplier: int = field(default=1, metadata={"low": 1, "high": 10**6})
+    reference: Decimal = Decimal(0)
+
+    @property
+    def code(self) -> str:
+        """What the venue calls it."""
+        return self.venue_symbol or self.symbol
+
+    def px(self, price: Decimal) -> int:
+        """Give a price in px. Raises ValueError when it is between two."""
+        scaled = price * self.px_unit
+        if scaled != int(scaled):
+            message = f"{price} is no multiple of 1/{self.px_unit}"
+            raise ValueError(message)
+        return int(scaled)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    node: Node
+    venues: dict[str, Venue] = field(metadata={"key": "venue"})
+    instruments: tuple[Instrument, ...] = field(metadata={"key": "instrument"})
+    rules: Rules = field(default_factory=Rules)
+    lane: Lane = field(default_factory=Lane)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    folder: Path = Path()  # of the file: set by `read`
+
+    def rules_paths(self) -> list[Path]:
+        """Give the rules files that exist: globs expanded, in order, each once."""
+        found: dict[Path, None] = {}
+        for pattern in self.rules.paths:
+            base = Path(pattern)
+            if any(c in pattern for c in "*?["):
+                root, parts = (Path(base.anchor), base.relative_to(base.anchor)) if base.is_absolute() else (self.folder, base)
+                found |= dict.fromkeys(sorted(root.glob(str(parts))))
+            else:
+                found[self.folder / base] = None
+        return list(found)
+
+
+def read(path: Path) -> Config:
+    """Read a noderrd.toml. Raises SettingsError with every problem."""
+    config = settings.read(path, Config)
+    found = [f"{path}: {line}" for line in problems(config)]
+    if found:
+        raise SettingsError(found)
+    folder = path.absolute().parent
+    return dataclasses.replace(config, folder=folder, node=dataclasses.replace(config.node, state=folder / config.node.state))
+
+
+def problems(config: Config) -> list[str]:
+    """Tell what only the whole file can tell."""
+    found: list[str] = []
+    if not 1 <= len(config.venues) <= MAX_VENUES:
+        found.append(f"venue: expected 1 to {MAX_VENUES} of them, found {len(config.venues)}")
+    if not 1 <= len(config.instruments) <= MOST_INSTRUMENTS:
+        found.append(f"instrument: expected 1 to {MOST_INSTRUMENTS} of them, found {len(config.instruments)}")
+    for name, venue in config.venues.items():
+        if (venue.password is None) == (venue.credential is None):
+            found.append(f"venue.{name}: expected either password or credential")
+        for key, text, most in (("user", venue.user, 6), ("password", venue.password or "", 10)):
+            if len(text) > most or not text.isascii():
+                found.append(f"venue.{name}.{key}: expected at most {most} ASCII characters (SoupBinTCP 3.00 section 2.2.3)")
+    currencies: dict[str, str] = {}
+    seen: set[tuple[str, str]] = set()
+    for k, it in enumerate(config.instruments):
+        found += [f"instrument[{k}].{line}" for line in _instrument(config, it)]
+        if (it.symbol, it.venue) in seen:
+            found.append(f"instrument[{k}]: {it.symbol} at {it.venue} stands twice")
+        seen.add((it.symbol, it.venue))
+        if currencies.setdefault(it.symbol, it.currency) != it.currency:
+            found.append(f"instrument[{k}].currency: expected {currencies[it.symbol]}, as {it.symbol} has elsewhere, found {it.currency}")
+    return found
+
+
+def _instrument(config: Config, it: Instrument) -> list[str]:
+    found = []
+    if it.venue not in config.venues:
+        found.append(f"venue: expected one of {', '.join(config.venues)}, found {it.venue}")
+    for key, text in (("symbol", it.symbol), ("venue_symbol", it.code)):
+        if not 1 <= len(text) <= 8 or not text.isascii() or not text.isprintable() or text != text.strip():
+            found.append(f"{key}: expected 1 to 8 ASCII characters, found {text!r}")
+    for key, price in (("tick", it.tick), ("reference", it.reference)):
+        try:
+            if it.px(price) < (1 if key == "tick" else 0):
+                found.append(f"{key}: expected more than nothing, found {price}")
+        except ValueError as why:
+            found.append(f"{key}: {why}")
+    return found
