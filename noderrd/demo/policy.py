@@ -8,8 +8,11 @@ import dataclasses
 from pathlib import Path
 
 from noderrd.demo import plan
+from noderrd.strategies import source
+from noderrd.strategies.source import StrategyError
 from rules import parse, syntax
 from rules.span import Source
+from rules.units import UNITS
 
 SHIPPED = Path(__file__).parents[1] / "strategies"
 MODEL = Path(__file__).parents[1] / "models" / "alpha.onnx"
@@ -44,11 +47,22 @@ def quoted(path: Path) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def declared(file: Path) -> dict[str, str]:
+    """Give the units of a strategy's parameters, each behind a space, so that `--set clip=200` means 200 shares; {} for a file with faults."""
+    try:
+        return {it.name: f" {it.unit}" for it in source.read(file).parameters if it.unit in UNITS}
+    except (StrategyError, OSError):
+        return {}
+
+
 def strategy(name: str, file: Path, settings: dict[str, str]) -> Written:
     """Write a strategy that trades all symbols."""
     lines = [f"strategy {name} {{", f"  file     {quoted(file)}", f"  symbols  {', '.join(plan.SYMBOLS)}"]
     if settings:
-        lines.append("  set      " + ", ".join(f"{key} = {value}" for key, value in settings.items()))
+        units = declared(file)
+        lines.append(
+            "  set      " + ", ".join(f"{key} = {value}{units.get(key, '') if value[-1].isdigit() else ''}" for key, value in settings.items())
+        )
     return Written(f"strategy {name}", "\n".join([*lines, "}\n"]))
 
 

@@ -41,6 +41,11 @@ def test_a_strategy_of_ones_own_trades_alone_with_its_parameters(tmp_path):
     assert "clip = 200 shares" in path.read_text()
 
 
+def test_a_bare_number_is_in_the_unit_that_the_strategy_declares(tmp_path):
+    text = policy.write(tmp_path, "quotes", {"clip": "200", "half_spread": "2.5", "rest": "10ms"}, None, None).read_text()
+    assert "set      clip = 200 shares, half_spread = 2.5 ticks, rest = 10ms" in text
+
+
 @pytest.mark.parametrize(
     ("asked", "settings", "rules", "said"),
     [

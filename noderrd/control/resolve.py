@@ -1,0 +1,186 @@
+"""Configuration and policy become what a lane is told: names become indexes, prices px, money px x shares, every limit the rule that said it.
+
+The table of rules only grows while a node runs, also over reloads: a denial of yesterday's policy still finds its file and line.
+"""
+
+import dataclasses
+import zlib
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+from noderrd import rulefiles
+from noderrd.config import Config
+from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
+from noderrd.strategies.source import Parameter, StrategyError, read
+from rules import model
+from rules.diagnostic import Diagnostic
+from rules.span import Span
+from rules.units import NUMBER, RATIO, UNITS, Quantity
+
+PPM = 1_000_000
+# A limit of the language: the lane's name for it, and what one of it is there: "" as it is, money in 1e-4, a ratio in parts per million.
+LIMITS: dict[str, tuple[str, str]] = {
+    "max_order_size": ("MAX_ORDER_QTY", ""),
+    "max_order_value": ("MAX_ORDER_VALUE", "money"),
+    "price_collar": ("PRICE_COLLAR", "ratio"),
+    "max_position": ("MAX_POSITION", ""),
+    "max_order_rate": ("MAX_ORDER_RATE", ""),
+    "max_open_orders": ("MAX_OPEN_ORDERS", ""),
+    "max_daily_loss": ("MAX_DAILY_LOSS", "money"),
+}
+DEFAULT_BUDGET_NS = 50_000
+
+
+class Unresolved(Exception):
+    """The policy does not fit this node; `found` says where and why, one diagnostic each."""
+
+    def __init__(self, found: list[Diagnostic]) -> None:
+        super().__init__("\n".join(f"{d.span}: {d.severity}[{d.code}]: {d.message}" for d in found))
+        self.found = found
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a lane's files are."""
+
+    name: str
+    shared: Path
+    stop: Path
+
+
+class Rules:
+    """The table of rules, file:line each."""
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self.names = list(known)
+        self._index = {name: k for k, name in enumerate(self.names)}
+
+    def index(self, span: Span) -> int:
+        """Give the index of a rule, entering it when it is new."""
+        name = f"{span.file}:{span.line}"
+        if name not in self._index:
+            self._index[name] = len(self.names)
+            self.names.append(name)
+        return self._index[name]
+
+
+def lane_spec(config: Config, policy: model.Policy, places: Places, known_rules: Sequence[str] = ()) -> LaneSpec:
+    """Give a lane's spec. Raises Unresolved; OSError when a credential cannot be read."""
+    found: list[Diagnostic] = []
+    names = list(config.venues)
+    venues = [_venue(config, policy, name) for name in names]
+    products = list(dict.fromkeys(it.symbol for it in config.instruments))
+    instruments = [
+        InstrumentSpec(it.symbol, names.index(it.venue), it.code, it.px(it.tick), it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference))
+        for it in config.instruments
+    ]
+    strategies = [_strategy(it, products, found) for it in policy.strategies]
+    models = [_model(it, products, found) for it in policy.models]
+    rules = Rules(known_rules)
+    limits = [
+        LimitSpec(s, k, _limits(policy, rules, strategy.name, it, names), _limits(policy, rules, "", it, names))
+        for s, strategy in enumerate(strategies)
+        for k, it in enumerate(instruments)
+    ]
+    if found:
+        raise Unresolved(found)
+    table = 1 << (config.lane.orders - 1).bit_length()
+    return LaneSpec(
+        name=places.name, shared=str(places.shared), stop=str(places.stop), venues=venues, instruments=instruments, products=products,
+        strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle, core=config.lane.core,
+        levels=config.lane.levels, table=table,
+    )  # fmt: skip
+
+
+def _venue(config: Config, policy: model.Policy, name: str) -> VenueSpec:
+    it = config.venues[name]
+    said = next((v for v in policy.venues if v.name == name), None)
+    maker, taker = ((said.fee_mils(which) or 0) if said else 0 for which in ("maker", "taker"))
+    return VenueSpec(name, it.itch_a, it.itch_b, it.interface, it.rerequest, it.ouch, it.user, it.secret(), maker, taker, it.armed)
+
+
+def _limits(policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpec, venues: list[str]) -> dict[str, tuple[int, int]]:
+    """Give the limits of a strategy in an instrument; of all strategies together for strategy ""."""
+    found: dict[str, tuple[int, int]] = {}
+    for name, (value, span) in model.limits_for(policy, strategy, it.symbol, venues[it.venue], it.currency).items():
+        if name not in LIMITS:
+            continue
+        ours, kind = LIMITS[name]
+        scale = {"money": it.unit, "ratio": PPM, "": 1}[kind]
+        found[ours] = (int(Decimal(value) * scale), rules.index(span))
+        if _halts(policy, span):
+            found["LOSS_HALTS"] = (1, rules.index(span))
+    return found
+
+
+def _halts(policy: model.Policy, span: Span) -> bool:
+    return any(limit.span == span and limit.then == "halt" for risk in policy.risks for limit in risk.limits.values())
+
+
+def _fault(block: model.Block, field: str, message: str, hint: str = "") -> Diagnostic:
+    return Diagnostic(block.where.get(field, block.span), "error", field, message, hint)
+
+
+def _symbols(block: model.Strategy | model.Model, products: list[str], found: list[Diagnostic]) -> list[str]:
+    unknown = [symbol for symbol in block.symbols if symbol not in products]
+    if unknown:
+        found.append(_fault(block, "symbols", f"no instrument is configured for {', '.join(unknown)}", f"configured are {', '.join(products)}"))
+    return list(block.symbols)
+
+
+def _file(block: model.Strategy | model.Model, found: list[Diagnostic]) -> Path | None:
+    path = rulefiles.locate(block.file, block.span.file)
+    if path is None:
+        found.append(_fault(block, "file", f"{block.file} is not there"))
+    return path
+
+
+def _strategy(block: model.Strategy, products: list[str], found: list[Diagnostic]) -> StrategySpec:
+    symbols, path = _symbols(block, products, found), _file(block, found)
+    params: dict[str, float] = {}
+    if path is not None:
+        try:
+            declared = {it.name: it for it in read(path).parameters}
+        except (StrategyError, OSError) as why:
+            found.append(_fault(block, "file", str(why)))
+            declared = {}
+        else:
+            for name, said in block.params.items():
+                params |= _param(name, said, declared, found)
+    seed = zlib.crc32(block.name.encode())
+    return StrategySpec(block.name, str(path or ""), symbols, params, block.budget_ns or DEFAULT_BUDGET_NS, seed)
+
+
+def _param(name: str, said: model.Param, declared: dict[str, Parameter], found: list[Diagnostic]) -> dict[str, float]:
+    """Give a parameter in the unit that the strategy declares."""
+    wanted = declared.get(name)
+    if wanted is None:
+        hint = f"it has {', '.join(declared)}" if declared else "it has none"
+        found.append(Diagnostic(said.span, "error", "set", f"the strategy has no parameter '{name}'", hint))
+        return {}
+    value = in_unit(said.quantity, wanted.unit)
+    if value is None:
+        found.append(Diagnostic(said.span, "error", "unit", f"'{name}' is in {wanted.unit or 'plain numbers'}, this is {said.quantity}"))
+        return {}
+    if not wanted.low <= value <= wanted.high or (wanted.whole and value != int(value)):
+        kind = "a whole number" if wanted.whole else "a number"
+        message = f"'{name}' is {kind} from {wanted.low:g} to {wanted.high:g} {wanted.unit}".rstrip()
+        found.append(Diagnostic(said.span, "error", "bound", f"{message}, this is {said.quantity}"))
+        return {}
+    return {name: float(value)}
+
+
+def in_unit(quantity: Quantity, unit: str) -> Decimal | None:
+    """Give a quantity as a number of a unit; None where they do not go together. A unit that the language lacks is a plain number to it."""
+    dimension, one = UNITS.get(unit, (NUMBER, Fraction(1)))
+    if quantity.dimension != dimension and (dimension, quantity.dimension) != (NUMBER, RATIO):
+        return None
+    value = quantity.value / one
+    return Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def _model(block: model.Model, products: list[str], found: list[Diagnostic]) -> ModelSpec:
+    symbols, path = _symbols(block, products, found), _file(block, found)
+    return ModelSpec(block.name, str(path or ""), list(block.features), symbols)
