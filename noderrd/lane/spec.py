@@ -9,6 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core import layout as at
+from noderrd.lane.memory import Sizes
+
 
 @dataclasses.dataclass(frozen=True)
 class VenueSpec:
@@ -24,7 +27,9 @@ class VenueSpec:
     password: str
     maker_mils: int = 0
     taker_mils: int = 0
-    armed: bool = False
+    armed: bool = False  # orders are sent; else they are filled on paper
+    shadow: bool = False  # not armed, and not filled on paper either
+    until_ns: int = 0  # armed until then; 0: no end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +61,20 @@ class StrategySpec:
 
 @dataclasses.dataclass(frozen=True)
 class LimitSpec:
-    """Limits of one (strategy, instrument): Limit name to (value, rule index). A missing one is unlimited."""
+    """Limits of one (strategy, instrument): Limit name to (value, rule index). A missing one is unlimited.
+
+    `limits` bind the strategy alone, `account` all strategies together; None: as `limits`.
+    """
 
     strategy: int
     instrument: int
     limits: dict[str, tuple[int, int]]
+    account: dict[str, tuple[int, int]] | None = None
+
+
+def _pairs(found: Any) -> Any:
+    """Give {name: (value, rule)} as it was before JSON made lists of the pairs."""
+    return None if found is None else {name: (value, rule) for name, (value, rule) in found.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +105,18 @@ class LaneSpec:
     core: int = -1  # -1: not pinned
     levels: int = 1024
     table: int = 1 << 17
-    lane_id: int = 0
+    lane_id: int = 0  # 0..255: in every ClOrdID, different for all lanes of all nodes that use one account
+    killed: bool = False  # a kill that outlived the machine
+    # Limits over several lanes: the file of EXPOSURE[row, MAX_LANES] that they share ("": this lane is alone), its row for each product, and which
+    # of how many lanes this is.
+    exposure: str = ""
+    exposure_rows: list[int] = dataclasses.field(default_factory=list)
+    place: int = 0
+    lanes: int = 1
+
+    def sizes(self) -> Sizes:
+        """Give the sizes of the lane's shared file."""
+        return Sizes(len(self.venues), len(self.instruments), len(self.products), at.MAX_STRATEGIES, self.levels, self.table)
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
@@ -106,6 +131,6 @@ class LaneSpec:
         raw["venues"] = [VenueSpec(**v) for v in raw["venues"]]
         raw["instruments"] = [InstrumentSpec(**v) for v in raw["instruments"]]
         raw["strategies"] = [StrategySpec(**v) for v in raw["strategies"]]
-        raw["limits"] = [LimitSpec(v["strategy"], v["instrument"], {k: (a, b) for k, (a, b) in v["limits"].items()}) for v in raw["limits"]]
+        raw["limits"] = [LimitSpec(v["strategy"], v["instrument"], _pairs(v["limits"]), _pairs(v.get("account"))) for v in raw["limits"]]
         raw["models"] = [ModelSpec(**v) for v in raw["models"]]
         return LaneSpec(**raw)
