@@ -12,6 +12,7 @@ from typing import Literal
 
 from core.layout import MAX_VENUES
 from noderrd import settings
+from noderrd.host.settings import HostSettings
 from noderrd.settings import SettingsError, address
 
 SECOND = 1_000_000_000
@@ -112,6 +113,7 @@ class Config:
     rules: Rules = field(default_factory=Rules)
     lane: Lane = field(default_factory=Lane)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    host: HostSettings = field(default_factory=HostSettings)
     folder: Path = Path()  # of the file: set by `read`
 
     def rules_paths(self) -> list[Path]:

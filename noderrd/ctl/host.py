@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from noderrd.host import address, saved, tune
+from noderrd import config
+from noderrd.host import address, audits, saved, tune
 from noderrd.host.knob import Absent, Denied, Look
 from noderrd.host.settings import AREAS, HostSettings
 from noderrd.host.wanted import Machine, knobs
@@ -121,11 +122,46 @@ def _report(args: argparse.Namespace, done: list[tune.Done], good: set[str]) -> 
     return ERROR if bad else OK
 
 
+def audit(args: argparse.Namespace) -> int:
+    """Tell what is not as it should be and can only be changed elsewhere."""
+    findings = audits.findings(machine(args))
+    if args.json:
+        print(json.dumps({"findings": [dataclasses.asdict(one) for one in findings]}))
+    else:
+        for one in findings:
+            print(f"{one.state:<7}{one.id}: {one.detail}" + (f"\n       {one.cost}" if one.state == "warn" else ""))
+    return DIFFERS if any(one.state == "warn" for one in findings) else OK
+
+
+def jitter(args: argparse.Namespace) -> int:
+    """Measure how quiet a core is."""
+    from noderrd.lane import cache
+
+    cache.prepare()
+    from noderrd.host.jitter import measure
+
+    found = measure(args.cpu, args.seconds, args.threshold)
+    if args.json:
+        print(json.dumps(dataclasses.asdict(found)))
+        return OK
+    print(
+        f"core {found.cpu}, {found.seconds} s: {found.interruptions} interruptions over {found.threshold_ns} ns, {found.lost_fraction:.6%} of the time"
+    )
+    print(f"p50 {found.p50_ns} ns, p99 {found.p99_ns} ns, max {found.max_ns} ns")
+    for bound, count in found.histogram.items():
+        print(f"  up to {int(bound):>12} ns  {count}")
+    for cause, count in found.causes.items():
+        print(f"  {cause}  {count}")
+    return OK
+
+
 ACTIONS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "plan": (plan, "what each knob is, should be, and why; changes nothing"),
     "apply": (apply, "save what is there, set what differs, read it back"),
     "verify": (verify, "read everything again: 0 as wanted, 2 something differs"),
     "undo": (undo, "bring back exactly what was there before apply"),
+    "audit": (audit, "what no knob can set: boot parameters, isolation, sleep states, NUMA, limits"),
+    "jitter": (jitter, "sit on a core and count what interrupts it, and by whom"),
 }
 
 
@@ -142,7 +178,8 @@ def main(args: argparse.Namespace) -> int:
 
 def configured(path: Path) -> tuple[HostSettings, frozenset[int]]:
     """Give `[host]` and the lanes' cores of a noderrd.toml. Raises SettingsError."""
-    raise SettingsError([f"{path}: not read yet"])
+    found = config.read(path)
+    return found.host, frozenset({found.lane.core} - {-1})
 
 
 __all__: list[Any] = ["HELP", "arguments", "main"]

@@ -4,7 +4,7 @@ pyroute2 0.9.7 has no plugin for fq: it sends the name and drops every option wi
 was asked for is read back anyway.
 
 A discipline that the kernel attached by itself has handle 0: deleting what stands in its place brings it back, with its children. One that somebody
-attached is saved as kind, handle and the raw bytes of its options, which for the kinds in KINDS are what the kernel takes back. One of any other kind
+attached is saved as kind, handle and the raw bytes of its options, which for DISCIPLINES are what the kernel takes back. One of any other kind
 may have classes and filters: it is left alone.
 """
 
@@ -19,8 +19,8 @@ from pyroute2.netlink.rtnl.tcmsg.common import stats2
 from noderrd.host import rtnetlink
 from noderrd.host.ethernet import Netlink, refusals
 from noderrd.host.knob import Absent
+from noderrd.host.settings import DISCIPLINES
 
-KINDS = {"noqueue", "pfifo", "bfifo", "pfifo_fast", "fq", "fq_codel", "mq"}
 TCA_KIND, TCA_OPTIONS = 1, 2
 FIXED = 20  # struct tcmsg, whose last word counts references
 REFCNT_AT = 16
@@ -116,7 +116,7 @@ class Qdisc(Netlink):
         """A tree with classes and filters cannot be put back exactly."""
         root = self._root()
         kind = root.get_attr("TCA_KIND")
-        if root["handle"] and kind not in KINDS - {"mq"}:
+        if root["handle"] and kind not in DISCIPLINES:
             return f"a {kind} with classes or filters of its own stands there"
         return super().may_write()
 

@@ -5,8 +5,7 @@ import ipaddress
 import re
 from typing import Literal
 
-from noderrd.host.qdisc import KINDS
-
+DISCIPLINES = ("noqueue", "pfifo", "bfifo", "pfifo_fast", "fq", "fq_codel")  # those that qdisc can put back exactly
 AREAS = ("network", "interface", "route", "memory", "scheduler", "cpu", "interrupt")
 
 
@@ -16,8 +15,8 @@ def _area(text: str) -> str:
 
 def _discipline(text: str) -> str:
     kind, *options = text.split() or [""]
-    if kind not in KINDS - {"mq"}:
-        return f"one of {', '.join(sorted(KINDS - {'mq'}))}, with options as NAME=NUMBER"
+    if kind not in DISCIPLINES:
+        return f"one of {', '.join(DISCIPLINES)}, with options as NAME=NUMBER"
     return "" if all(re.fullmatch(r"[a-z_]+=\d+", word) for word in options) else "options as NAME=NUMBER"
 
 
