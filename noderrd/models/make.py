@@ -2,8 +2,8 @@
 
 A network of 32-64-64-3 with ReLU learns, from rows of the simulated market, whether the mid of a product stands at least MOVE_TICKS lower, in
 between, or at least so much higher HORIZON_NS later; its output are the chances of the three. Cross-entropy, Adam (Kingma and Ba, 2015), the epoch
-that did best on a validation market. The score that is printed and kept beside the model is that of a third market, with a seed of its own, that
-training never saw. Inputs are standardised; that is folded into the first layer, so that the model takes rows as they are.
+that did best on markets kept for validation. The score that is printed and kept beside the model is that of markets that training never saw: other
+seeds, other times of the day. Inputs are standardised; that is folded into the first layer, so that the model takes rows as they are.
 """
 
 import argparse
@@ -54,6 +54,12 @@ def sample(seed: int, seconds: float) -> Sample:
     moves = (np.array(mids[ahead:]) - np.array(mids[:-ahead])).ravel()
     labels = 1 + (moves >= MOVE_TICKS).astype(np.int64) - (moves <= -MOVE_TICKS).astype(np.int64)
     return Sample(np.array(rows[:-ahead]).reshape(-1, FEATURES), labels, moves)
+
+
+def samples(seeds: range, seconds: float) -> Sample:
+    """Give the samples of several markets as one: different times of the day, different chance."""
+    each = [sample(seed, seconds) for seed in seeds]
+    return Sample(*(np.concatenate([getattr(one, field.name) for one in each]) for field in dataclasses.fields(Sample)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -174,7 +180,7 @@ def main() -> int:
     """Simulate, train, score, write alpha.onnx and alpha.json."""
     parser = argparse.ArgumentParser(prog="noderrd.models.make", description="Train the model that ships on a simulated market.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=900.0, help="length of the market that is learned from; two of a quarter check and score")
+    parser.add_argument("--seconds", type=float, default=120.0, help="length of each of the 16 markets: 10 teach, 3 check, 3 score")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--out", type=Path, default=ROOM / "alpha.onnx")
     args = parser.parse_args()
@@ -183,7 +189,8 @@ def main() -> int:
     cache.prepare()
     from core.features import NAMES
 
-    taught, checked, unseen = (sample(3 * args.seed + k, args.seconds if k == 0 else args.seconds / 4) for k in range(3))
+    first = 16 * args.seed
+    taught, checked, unseen = (samples(range(first + a, first + b), args.seconds) for a, b in ((0, 10), (10, 13), (13, 16)))
     weights = train(taught, checked, args.seed, args.epochs)
     write(weights, args.out)
     card = {

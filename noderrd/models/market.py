@@ -22,6 +22,8 @@ RATES = (1_400.0, 900.0, 600.0)  # events a second of each venue, all symbols
 SYMBOLS = {"AAPL": 190, "MSFT": 410, "GOOG": 175, "AMZN": 180}
 STEP_NS = 2_000_000
 OPEN_NS = 34_200_000_000_000  # 09:30
+LATER_NS = 977_000_000_000  # from seed to seed: what drives prices depends on the time of day and not on the seed
+DAY_NS = 23_400_000_000_000
 LEVELS, TABLE = 512, 1 << 15
 NOWHERE = "127.0.0.1:9"
 
@@ -53,6 +55,7 @@ class Market:
     """The exchanges and what a lane would know of them."""
 
     def __init__(self, seed: int) -> None:
+        self._open_ns = OPEN_NS + seed * LATER_NS % DAY_NS
         self.exchanges = [self._exchange(k, seed, rate) for k, rate in enumerate(RATES)]
         n = len(RATES) * len(SYMBOLS)
         self.products = np.zeros(len(SYMBOLS), at.PRODUCT)
@@ -70,7 +73,7 @@ class Market:
         self._message, self._changed = np.zeros(1, at.MESSAGE), np.zeros(1, at.CHANGED)
         for venue, exchange in enumerate(self.exchanges):
             exchange.feed_listeners.append(functools.partial(self._listen, venue))
-            exchange.open(f"SIM{venue:07}", 0, OPEN_NS)
+            exchange.open(f"SIM{venue:07}", 0, self._open_ns)
 
     @staticmethod
     def _exchange(venue: int, seed: int, rate: float) -> Exchange:
@@ -91,8 +94,9 @@ class Market:
         now_ns = 0
         while now_ns < seconds * 1e9:
             now_ns += STEP_NS
+            until_ns = self._open_ns + now_ns
             for exchange in self.exchanges:
-                while exchange.do(Cause(Kind.FLOW, OPEN_NS + now_ns, argument=OPEN_NS + now_ns)) != 0:
+                while exchange.do(Cause(Kind.FLOW, until_ns, argument=until_ns)) != 0:
                     pass
             if now_ns % every_ns == 0:
                 yield now_ns
