@@ -46,14 +46,44 @@ def _interface(text: str) -> str:
 ADDRESS = {"check": settings.address}
 
 
+SHARE = {"low": 0.0, "high": 1.0}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A share of a line's packets."""
+
+    a: float = field(default=0.0, metadata=SHARE)
+    b: float = field(default=0.0, metadata=SHARE)
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How late a line's packets are, in microseconds."""
+
+    a: int = field(default=0, metadata={"low": 0, "high": 10_000_000})
+    b: int = field(default=0, metadata={"low": 0, "high": 10_000_000})
+
+
 @dataclass(frozen=True)
 class Itch:
-    """Where the feed goes."""
+    """Where the feed goes, and what goes wrong on the way."""
 
     a: str = field(metadata=ADDRESS)
     b: str = field(metadata=ADDRESS)
     rerequest: str = field(metadata=ADDRESS)
     interface: str = field(default="127.0.0.1", metadata={"check": _interface})
+    drop: Shares = field(default=Shares())
+    duplicate: Shares = field(default=Shares())
+    reorder: Shares = field(default=Shares())
+    delay_us: Delays = field(default=Delays())
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """The snapshot port."""
+
+    listen: str = field(metadata=ADDRESS)
 
 
 @dataclass(frozen=True)
@@ -146,6 +176,7 @@ class Config:
     fees: Fees = field(default=Fees())
     latency: Latency = field(default=Latency())
     record: Record | None = None
+    glimpse: Glimpse | None = None
     time: Time = field(default=Time())
 
 

@@ -117,6 +117,21 @@ def publish(told: np.ndarray, out: np.ndarray, feed: np.ndarray) -> None:
 
 
 @entry
+def standing(
+    securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, told: np.ndarray, out: np.ndarray, blocks: np.ndarray, now_ns: int
+) -> None:
+    """Publish an Add Order for every order on the books, in time priority within a price, into blocks."""
+    for inst in range(securities.shape[0]):
+        for which in range(2):
+            side = sides[inst, which]
+            for k in range(side["n"] - 1, -1, -1):
+                slot = i64(side["levels"][i64(side["level"][k])]["head"])
+                while slot >= 0:
+                    tell.standing(out, blocks, told, securities, orders, slot, now_ns)
+                    slot = i64(orders[slot]["next"])
+
+
+@entry
 def system_event(out: np.ndarray, private: np.ndarray, user: int, ts_ns: int, event: int) -> None:
     """Tell a user a System Event."""
     tell.close(out, private, user, ouch.put_system_event(private, out[0]["private_size"] + 4, ts_ns, event))

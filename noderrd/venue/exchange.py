@@ -39,6 +39,7 @@ class Exchange:
         self.feed_listeners: list[Callable[[int, Effects], None]] = []
         self.private_listeners: list[Callable[[int], None]] = []
         self.closed = 0
+        self.phase = ord(START_OF_MESSAGES)
         self.flow_on = config.flow.kind != "none"
         self._index = {user.user: k for k, user in enumerate(config.ouch.users)}
         n = len(config.instruments)
@@ -152,11 +153,7 @@ class Exchange:
         self._say(itch.S, now_ns, code=ord(START_OF_MESSAGES))
         self._say(itch.S, now_ns, code=ord(START_OF_HOURS))
         securities = self._market[1]
-        for security in securities:
-            about = {"locate": security["locate"], "stock": security["stock"]}
-            self._say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
-            self._say(itch.H, now_ns, **about, code=matching.TRADING, code2=32, text=recording.SPACES)
-            gather()
+        self._say_directory(now_ns, gather)
         self._say(itch.S, now_ns, code=ord(START_OF_MARKET))
         if kind == "zero":
             self._market[0]["now_ns"] = now_ns
@@ -165,11 +162,38 @@ class Exchange:
                 self.call(engine.first_book, self._flows, k)
                 gather()
 
+    def _say_directory(self, now_ns: int, gather: Callable[[], None]) -> None:
+        """Publish every symbol and its state."""
+        for security in self._market[1]:
+            about = {"locate": security["locate"], "stock": security["stock"]}
+            self._say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
+            self._say(itch.H, now_ns, **about, code=security["state"], code2=32, text=recording.SPACES)
+            gather()
+
+    def snapshot(self) -> tuple[bytes, int]:
+        """Give message blocks that say the market's state, and the sequence number of the feed's first message that they do not contain."""
+        now_ns, blocks = self.now_ns, []
+
+        def gather() -> None:
+            blocks.append(self._feed[: self._out[0]["feed_size"]].tobytes())
+            self._out[:] = 0
+
+        self._say(itch.S, now_ns, code=self.phase)
+        self._say_directory(now_ns, gather)
+        market, securities, sides, orders, *_ = self._market
+        room = np.zeros(int(market[0]["live"]) * (2 + itch.LENGTHS["A"]), np.uint8)
+        engine.standing(securities, sides, orders, self._told, self._out, room, now_ns)
+        blocks.append(room[: self._out[0]["feed_size"]].tobytes())
+        self._out[:] = 0
+        return b"".join(blocks), self.record.feed_next
+
     def _say(self, kind: int, now_ns: int, **fields: Any) -> None:
         """Publish a message of the feed."""
         msg = self._told[0]["msg"]
         msg[:] = 0
         msg["kind"], msg["ts_ns"] = kind, now_ns
+        if kind == itch.S:
+            self.phase = fields["code"]
         for name, value in fields.items():
             msg[name] = value
         engine.publish(self._told, self._out, self._feed)

@@ -6,7 +6,6 @@ bytes. So a replay and the live stream are the same bytes by the same way, and a
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,44 +14,14 @@ import trio
 from core import ouch, soupbintcp
 from noderrd.venue.clock import Clock
 from noderrd.venue.config import Config, split
-from noderrd.venue.exchange import REQUEST_MAX, Exchange
+from noderrd.venue.exchange import Exchange
 from noderrd.venue.record import Cause, Kind
+from noderrd.venue.soup import HEARTBEAT_S, SILENCE_S, Broken, Door, Login, Packets, Refused, receive, send
 from noderrd.venue.timer import Timer
 
-SILENCE_S = soupbintcp.SILENCE_NS / 1e9
-HEARTBEAT_S = soupbintcp.HEARTBEAT_NS / 1e9
 BATCH = 256  # messages a write
-STRANGERS = 64  # connections that have not logged in
-RECEIVED = 1 << 16
 GIVE_WAY_S = 0.2  # how long a second login waits for the first connection's end to be noticed
 REPLIES = 1 << 16  # answers that may wait for their latency to be over
-
-
-class Broken(Exception):
-    """A connection ends; the text says why."""
-
-
-class Packets:
-    """Takes bytes as they come and gives packets, type byte and payload, wherever the bytes were split."""
-
-    def __init__(self, most: int = REQUEST_MAX) -> None:
-        self._held, self._most = bytearray(), most
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give every packet that is whole now. Raises Broken for one without a type, or larger than any that a client may send."""
-        held = self._held
-        held += data
-        at = 0
-        while len(held) - at >= 2:
-            size = held[at] << 8 | held[at + 1]
-            if size == 0 or size > self._most:
-                message = f"a packet of {size} bytes"
-                raise Broken(message)
-            if len(held) - at < 2 + size:
-                break
-            yield bytes(held[at + 2 : at + 2 + size])
-            at += 2 + size
-        del held[:at]
 
 
 class Session:
@@ -80,7 +49,7 @@ class Port:
         self._config, self._exchange, self._clock, self._log = config, exchange, clock, log
         self._sessions = [Session() for _ in config.ouch.users]
         self._chance = np.random.default_rng([config.seed, len(config.ouch.users)])
-        self._strangers = 0
+        self._door = Door(self.judge, log)
         self.ended = False
         exchange.private_listeners.append(self._told)
 
@@ -107,6 +76,11 @@ class Port:
 
     # Connections.
 
+    def judge(self, name: str, password: str) -> int | None:
+        """Give a user's index, if the password is right."""
+        user = self._exchange.user_index(name)
+        return user if user is not None and self._config.ouch.users[user].password == password else None
+
     async def serve(self) -> None:
         """Take connections. Raises OSError when the address is taken."""
         host, port = split(self._config.ouch.listen)
@@ -114,6 +88,9 @@ class Port:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             await trio.serve_listeners(self._meet, listeners)
+
+    async def _meet(self, stream: trio.SocketStream) -> None:
+        await self._door.meet(stream, self._login)
 
     async def _watch(self) -> None:
         """Cancel the orders of users who did not come back: after a restart nobody is connected, and that is silence like any other."""
@@ -132,63 +109,29 @@ class Port:
     def _cancel_all(self, user: int) -> None:
         self._exchange.do(Cause(Kind.CANCEL_ALL, self._clock.now(), user, ouch.CANCEL_SUPERVISORY))
 
-    async def _meet(self, stream: trio.SocketStream) -> None:
-        """Serve one connection to its end."""
-        if self._strangers >= STRANGERS:
-            self._log.warning("connection refused", reason=f"{STRANGERS} have not logged in")
-            await stream.aclose()
-            return
-        packets = Packets()
-        try:
-            async with stream:
-                await self._login(stream, packets)
-        except Broken as why:
-            self._log.info("connection ended", reason=str(why))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._log.info("connection lost", reason=str(error.__cause__ or error))
-
     async def _login(self, stream: trio.SocketStream, packets: Packets) -> None:
-        """Wait for a Login Request and judge it."""
-        self._strangers += 1
-        rest: list[bytes] = []
-        try:
-            with trio.move_on_after(SILENCE_S):
-                while not rest:
-                    rest = list(packets.feed(await _receive(stream)))
-        finally:
-            self._strangers -= 1
-        asked = soupbintcp.read_login(rest[0]) if rest else None
-        if asked is None:
-            message = "no login request"
-            raise Broken(message)
-        name, password, wanted, number = asked
-        user = self._exchange.user_index(name)
-        if user is None or self._config.ouch.users[user].password != password:
-            await self._reject(stream, name, soupbintcp.NOT_AUTHORIZED, "user or password wrong")
-        assert user is not None
-        session = self._sessions[user]
+        """Judge a Login Request, and serve the user."""
+        login = await self._door.login(stream, packets)
+        session = self._sessions[login.user]
         if session.connected:
             with trio.move_on_after(GIVE_WAY_S):
                 await session.gone.park()
-        end = self._exchange.record.private_next(user)
+        end = self._exchange.record.private_next(login.user)
+        fault = ""
         if session.connected:
-            await self._reject(stream, name, soupbintcp.NO_SESSION, "already connected")
-        if wanted not in {"", self._exchange.session} or self.ended:
-            await self._reject(stream, name, soupbintcp.NO_SESSION, f"no session {wanted!r}")
-        if number > end:
-            await self._reject(stream, name, soupbintcp.NO_SESSION, f"no message {number}, the next is {end}")
-        first = number or max(end - 1, 1)  # 0: from the newest message on
-        await self._attend(stream, packets, rest[1:], user, first)
+            fault = "already connected"
+        elif login.session not in {"", self._exchange.session} or self.ended:
+            fault = f"no session {login.session!r}"
+        elif login.number > end:
+            fault = f"no message {login.number}, the next is {end}"
+        if fault:
+            await self._door.reject(stream, login.name, Refused(soupbintcp.NO_SESSION, fault))
+        first = login.number or max(end - 1, 1)  # 0: from the newest message on
+        await self._attend(stream, packets, login, first)
 
-    async def _reject(self, stream: trio.SocketStream, name: str, code: bytes, reason: str) -> None:
-        """Send a Login Rejected. Raises Broken."""
-        await stream.send_all(soupbintcp.login_rejected(code))
-        message = f"login of {name!r} rejected: {reason}"
-        raise Broken(message)
-
-    async def _attend(self, stream: trio.SocketStream, packets: Packets, rest: list[bytes], user: int, first: int) -> None:
+    async def _attend(self, stream: trio.SocketStream, packets: Packets, login: Login, first: int) -> None:
         """Serve a user who is logged in."""
-        session, name = self._sessions[user], self._config.ouch.users[user].user
+        user, name, session = login.user, login.name, self._sessions[login.user]
         reason = "end of session"
         with trio.CancelScope() as scope:
             session.connected = True  # before anything is awaited: the place is taken
@@ -197,7 +140,7 @@ class Port:
                 self._log.info("logged in", user=name, number=first)
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write, stream, user, first, scope)
-                    reason = await self._read(stream, packets, rest, user)
+                    reason = await self._read(stream, packets, login.rest, user)
                     nursery.cancel_scope.cancel()
             except* (trio.BrokenResourceError, trio.ClosedResourceError, Broken) as group:
                 reason = "; ".join(str(error.__cause__ or error) for error in group.exceptions)
@@ -216,7 +159,7 @@ class Port:
                 return "logout"
         while True:
             with trio.move_on_after(SILENCE_S) as patience:
-                data = await _receive(stream)
+                data = await receive(stream)
             if patience.cancelled_caught:
                 return f"silent for {SILENCE_S:.0f} s"
             for packet in packets.feed(data):
@@ -243,11 +186,11 @@ class Port:
                     while number >= record.private_next(user) and not self.ended:
                         await session.news.park()
                 if patience.cancelled_caught:
-                    await _send(stream, soupbintcp.HEARTBEAT_OF_SERVER)
+                    await send(stream, soupbintcp.HEARTBEAT_OF_SERVER)
                     continue
                 messages = record.private_messages(user, number, BATCH)
                 if not messages:  # the session is over and all is said
-                    await _send(stream, soupbintcp.END)
+                    await send(stream, soupbintcp.END)
                     scope.cancel()
                     return
                 packet = bytearray()
@@ -259,22 +202,4 @@ class Port:
                         await timer.sleep_until(due)
                     packet += (len(message) + 1).to_bytes(2, "big") + b"S" + message
                     number += 1
-                await _send(stream, bytes(packet))
-
-
-async def _receive(stream: trio.SocketStream) -> bytes:
-    """Give what came. Raises Broken at the end."""
-    data: bytes = await stream.receive_some(RECEIVED)
-    if not data:
-        message = "closed by the client"
-        raise Broken(message)
-    return data
-
-
-async def _send(stream: trio.SocketStream, data: bytes) -> None:
-    """Send. Raises Broken when a client takes nothing for as long as it may be silent."""
-    with trio.move_on_after(SILENCE_S) as patience:
-        await stream.send_all(data)
-    if patience.cancelled_caught:
-        message = f"took nothing for {SILENCE_S:.0f} s"
-        raise Broken(message)
+                await send(stream, bytes(packet))

@@ -177,6 +177,8 @@ class Record:
         count = size = 0
         while count < most and 1 <= first < self._feed.next:
             offset, length, skip = self._feed.find(first)
+            if length == 0:
+                break
             data = os.pread(self._fd, length, offset)
             at = 0
             while at < length:
@@ -202,19 +204,21 @@ class _Index:
     """Where the feed's messages lie: first sequence number, offset and size of each run of blocks."""
 
     def __init__(self) -> None:
-        self._first, self._at, self._size = array("q"), array("q"), array("q")
+        self._first, self._at, self._size, self._count = array("q"), array("q"), array("q"), array("q")
         self.next = 1
 
     def add(self, at: int, size: int, count: int) -> None:
         self._first.append(self.next)
         self._at.append(at)
         self._size.append(size)
+        self._count.append(count)
         self.next += count
 
     def find(self, sequence: int) -> tuple[int, int, int]:
-        """Give offset and size of the run that holds a message, and how many stand before it there."""
+        """Give offset and size of the run that holds a message, and how many stand before it there; a skipped number is in none: size 0."""
         k = bisect.bisect_right(self._first, sequence) - 1
-        return self._at[k], self._size[k], sequence - self._first[k]
+        skip = sequence - self._first[k]
+        return self._at[k], self._size[k] if k >= 0 and skip < self._count[k] else 0, skip
 
 
 class _Stream:

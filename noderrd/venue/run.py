@@ -73,20 +73,27 @@ async def _run(config: settings.Config, log: Any) -> None:
     import trio
 
     from noderrd.venue.admin import Admin
+    from noderrd.venue.faults import FaultyLine, faults_of
     from noderrd.venue.feed import open_lines
+    from noderrd.venue.glimpse import Glimpse
     from noderrd.venue.record import Record
     from noderrd.venue.service import Service
 
     record = Record(config.record.file if config.record else None)
     service = Service(config, record, log)
     lines = open_lines(config.itch, log)
-    feed, port = service.listen(dict(lines))
+    faulty = {name: FaultyLine(line, faults_of(config.itch, name), [config.seed, k]) for k, (name, line) in enumerate(lines.items())}
+    feed, port = service.listen(dict(faulty))
     admin = Admin(service, service.exchange, port, log)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
+            for one in faulty.values():
+                nursery.start_soon(one.deliver)
             nursery.start_soon(feed.heartbeats)
             nursery.start_soon(feed.serve, config.itch.rerequest)
             nursery.start_soon(port.serve)
+            if config.glimpse is not None:
+                nursery.start_soon(Glimpse(service.exchange, port.judge, log).serve, config.glimpse.listen)
             nursery.start_soon(service.flow)
             nursery.start_soon(admin.serve, config.admin.socket)
             log.info("open", ouch=config.ouch.listen, rerequest=config.itch.rerequest, admin=str(config.admin.socket))

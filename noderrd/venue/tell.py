@@ -73,6 +73,20 @@ def added(out: np.ndarray, feed: np.ndarray, desk: np.ndarray, securities: np.nd
 
 
 @kernel
+def standing(out: np.ndarray, blocks: np.ndarray, desk: np.ndarray, securities: np.ndarray, orders: np.ndarray, slot: int, ts_ns: int) -> None:
+    """Add Order for an order that stands already."""
+    inst = i64(orders[slot]["inst"])
+    begin(desk, securities, itch.A, inst, ts_ns)
+    msg = desk[0]["msg"]
+    msg[0]["ref"] = orders[slot]["ref"]
+    msg[0]["side"] = orders[slot]["side"]
+    msg[0]["qty"] = orders[slot]["qty"]
+    msg[0]["px"] = orders[slot]["px"]
+    msg[0]["stock"] = securities[inst]["stock"]
+    publish(out, blocks, msg)
+
+
+@kernel
 def hold(holdings: np.ndarray, user: int, inst: int, side: int, qty: int, px: int, mils: int) -> None:
     """Count an execution of a user."""
     h = holdings[user, inst]

@@ -46,6 +46,7 @@ def up(log: Any) -> None:
     done("orders")
     exchange.do(Cause(Kind.FLOW, NOON, 0, NOON))
     exchange.next_due()
+    exchange.snapshot()
     done("flow")
     exchange.call(engine.resume)  # an order that fills the output is too long a rehearsal
     tape = np.frombuffer(bytearray(b"\0\x0cS" + bytes(10) + b"O"), np.uint8)
