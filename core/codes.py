@@ -361,3 +361,25 @@ class Halt(IntEnum):
     LOSS = 8
     EXECUTIONS = 9
     JOURNAL = 10  # a record of an order was lost
+
+
+class Op(IntEnum):
+    """Instruction of a compiled condition (core/program.py). All but the first three take two values and leave one."""
+
+    CONSTANT = 0  # operand: index of the constant
+    LOAD = 1  # operand: index into the row of measured values
+    NOT = 2
+    ADD = 3
+    SUBTRACT = 4
+    MULTIPLY = 5
+    DIVIDE = 6
+    GREATEST = 7
+    LEAST = 8
+    LESS = 9
+    LESS_EQUAL = 10
+    GREATER = 11
+    GREATER_EQUAL = 12
+    EQUAL = 13
+    NOT_EQUAL = 14
+    AND = 15
+    OR = 16

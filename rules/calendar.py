@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
-from rules.catalog import DAYS
+from rules.catalog import DAYS, SECOND
 from rules.model import Calendar, Moment
 
 MINUTES = 24 * 60
@@ -51,6 +52,41 @@ def always_inside(moment: Moment, calendar: Calendar) -> bool:
     if moment.interval_ns or calendar.left_out or calendar.specials:
         return False
     return all(any(_inside(day, moment, window.days, window.begin, window.end, window.zone) for window in calendar.windows) for day in moment.days)
+
+
+def inside(calendar: Calendar, now_ns: int) -> bool:
+    """Whether a time (ns since the epoch) lies in a calendar. A window belongs to the day that it begins on, also where it ends on the next."""
+    return any(_open(calendar, zone, now_ns) for zone in {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials})
+
+
+def _open(calendar: Calendar, zone: str, now_ns: int) -> bool:
+    """Whether a window of one zone is open: one that began today, or yesterday and goes past midnight."""
+    now = dt.datetime.fromtimestamp(now_ns // SECOND, ZoneInfo(zone))
+    minute = now.hour * 60 + now.minute
+    for day, since in ((now.date(), minute), (now.date() - dt.timedelta(days=1), minute + MINUTES)):
+        if day.isoformat() in calendar.left_out:
+            continue
+        special = [(s.begin, s.end) for s in calendar.specials if s.date == day.isoformat() and s.zone == zone]
+        given = any(s.date == day.isoformat() for s in calendar.specials)
+        times = special if given else [(w.begin, w.end) for w in calendar.windows if w.zone == zone and day.weekday() in w.days]
+        if any(begin <= since < (end if end > begin else end + MINUTES) for begin, end in times):
+            return True
+    return False
+
+
+def next_time(moment: Moment, after_ns: int) -> int:
+    """Give the first time after `after_ns` that a moment is due. A minute that a clock change skips is due when the clock passes it."""
+    if moment.interval_ns:
+        return (after_ns // moment.interval_ns + 1) * moment.interval_ns
+    zone = ZoneInfo(moment.zone)
+    day = dt.datetime.fromtimestamp(after_ns // SECOND, zone).date()
+    while True:
+        if day.weekday() in moment.days:
+            at = dt.datetime(day.year, day.month, day.day, moment.minute // 60, moment.minute % 60, tzinfo=zone)
+            due_ns = int(at.timestamp()) * SECOND
+            if due_ns > after_ns:
+                return due_ns
+        day += dt.timedelta(days=1)
 
 
 def always(calendar: Calendar) -> bool:

@@ -59,13 +59,17 @@ class BlockSpec:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A measured value. `low` and `high` bound what it can ever be; None is no bound."""
+    """A measured value. `low` and `high` bound what it can ever be; None is no bound.
+
+    `together`: what it is when its labels select several series: their "sum", "max", "min", or "all" values as one series (latencies).
+    """
 
     dimension: Dimension
     meaning: str
     labels: tuple[str, ...] = ()
     low: Fraction | None = None
     high: Fraction | None = None
+    together: str = "max"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +213,11 @@ _ZERO, _ONE = Fraction(0), Fraction(1)
 
 
 def _latency(meaning: str) -> MetricSpec:
-    return MetricSpec(TIME, meaning, ("strategy", "symbol", "venue"), _ZERO)
+    return MetricSpec(TIME, meaning, ("strategy", "symbol", "venue"), _ZERO, together="all")
 
 
 def _count(meaning: str, *labels: str) -> MetricSpec:
-    return MetricSpec(NUMBER, meaning, labels, _ZERO)
+    return MetricSpec(NUMBER, meaning, labels, _ZERO, together="sum")
 
 
 METRICS: dict[str, MetricSpec] = {
@@ -238,17 +242,17 @@ METRICS: dict[str, MetricSpec] = {
     "denials": _count("intents that risk refused", "strategy", "symbol", "venue"),
     "open_orders": _count("own orders that can still fill", "strategy", "symbol", "venue"),
     "lane_restarts": _count("starts of a lane after its first"),
-    "position": MetricSpec(SHARES, "shares held; negative is short", ("strategy", "symbol", "venue")),
-    "pnl": MetricSpec(USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue")),
-    "daily_loss": MetricSpec(USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO),
+    "position": MetricSpec(SHARES, "shares held; negative is short", ("strategy", "symbol", "venue"), together="sum"),
+    "pnl": MetricSpec(USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue"), together="sum"),
+    "daily_loss": MetricSpec(USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO, together="sum"),
     "spread": MetricSpec(TICKS, "best ask minus best bid", ("symbol", "venue")),
     "edge": MetricSpec(TICKS, "what a model expects a trade to earn", ("symbol",)),
     "uncertainty": MetricSpec(NUMBER, "1 minus the largest class probability of a model's score, scaled to 0..1", ("symbol",), _ZERO, _ONE),
     "imbalance": MetricSpec(NUMBER, "(bid - ask) / (bid + ask) quantity at the best prices", ("symbol", "venue"), -_ONE, _ONE),
-    "fill_ratio": MetricSpec(RATIO, "share of orders that were filled", ("strategy", "symbol", "venue"), _ZERO, _ONE),
-    "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE),
-    "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO),
-    "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO),
+    "fill_ratio": MetricSpec(RATIO, "share of orders that were filled", ("strategy", "symbol", "venue"), _ZERO, _ONE, "min"),
+    "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE, "min"),
+    "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO, together="sum"),
+    "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO, together="sum"),
 }
 LABELS = frozenset(label for metric in METRICS.values() for label in metric.labels)
 

@@ -89,6 +89,7 @@ class State:
 
 Expression = Constant | Measured | Apply | Arithmetic | Compare | Logic | Not | State
 
+MAX_HELD = 64  # values held at once while a condition is computed: core.program.STACK
 _RANK = {"or": 1, "and": 2, "not": 3, "compare": 4, "+": 5, "-": 5, "*": 6, "/": 6}
 
 
@@ -133,6 +134,22 @@ def labels_text(labels: tuple[tuple[str, bool, str], ...]) -> str:
     """Write labels: `[symbol = GOOG]`, or nothing."""
     inner = ", ".join(f"{name} {'=' if equal else '!='} {value}" for name, equal, value in labels)
     return f"[{inner}]" if inner else ""
+
+
+def parts(e: Expression) -> tuple[Expression, ...]:
+    """Give the operands of an expression, from left to right."""
+    if isinstance(e, Apply):
+        return e.arguments
+    if isinstance(e, Arithmetic | Compare | Logic):
+        return e.left, e.right
+    return (e.operand,) if isinstance(e, Not) else ()
+
+
+def held(e: Expression) -> int:
+    """Say how many values are held at once while an expression is computed, operand by operand."""
+    if isinstance(e, Apply) and e.window_ns:
+        return 1
+    return max((held(part) + (k > 0) for k, part in enumerate(parts(e))), default=1)
 
 
 def bounds(e: Expression) -> Range:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from rules import catalog, syntax
 from rules.diagnostic import did_you_mean
 from rules.expression import (
+    MAX_HELD,
     TRUTH,
     Apply,
     Arithmetic,
@@ -20,6 +21,7 @@ from rules.expression import (
     conjuncts,
     contradiction,
     dimension,
+    held,
     range_text,
     settled,
     text,
@@ -47,6 +49,9 @@ class Resolver:
             return None
         if dimension(found) != TRUTH:
             self._error(node, "condition", f"a condition is wanted here, this is {describe(dimension(found))}", "compare it with something: > 5ms")
+            return None
+        if held(found) > MAX_HELD:
+            self._error(node, "bound", f"this nests too deep: {held(found)} values at once, {MAX_HELD} are allowed", "")
             return None
         for part in conjuncts(found):
             if (isinstance(part, Compare) and settled(part) is not None) or (isinstance(part, Not) and isinstance(part.operand, Compare)):
@@ -221,8 +226,8 @@ class Resolver:
         if len(arguments) != 1:
             self._error(node, "arguments", f"{name} takes one argument, {len(arguments)} are given", "")
             return None
-        if isinstance(arguments[0], Constant) or dimension(arguments[0]) == TRUTH:
-            self._error(node.arguments[0], "arguments", f"{name} wants something measured, {text(arguments[0])} is not", "")
+        if not isinstance(arguments[0], Measured):
+            self._error(node.arguments[0], "arguments", f"{name} wants a metric, {text(arguments[0])} is none", "")
             return None
         window = self._window(node)
         if window is None:
