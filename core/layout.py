@@ -98,8 +98,16 @@ INSTRUMENT = _record(
     ("prev_qty", "i8", (2,)),
 )
 
-# An order of the feed, in the open-addressing table of a lane. `key` is (ref << 3 | venue) + 1; 0 is empty.
+# An order of the feed, in the open-addressing table of a lane (core/order_table.py). `key` is (ref << 3 | venue) + 1; 0 is empty.
 ORDER_REF = _record(("key", "i8"), ("px", "i8"), ("qty", "i4"), ("inst", "i4"), ("side", "i4"), ("pad", "i4"))
+
+# What is known of such a table; all 0 for an empty one.
+TABLE_HEAD = _record(
+    ("used", "i8"),  # orders in it
+    ("displaced", "i8"),  # of these, not in the slot that they would like
+    ("hashed", "i8"),  # 0: an order would like the slot that its reference names, 1: one by hash
+    ("crowded", "i8"),  # orders that went further from their slot than is good: time to grow it, or to hash
+)
 
 # What the last applied message did, for features, queue position and TRADE events. Length 1.
 CHANGED = _record(
@@ -514,7 +522,7 @@ LANE = _record(
     ("orders", ORDER, (ORDER_SLOTS,)),
     ("denials", ORDER, (DENIAL_SLOTS,)),
     ("ref_slots", "i4", (MAX_VENUES, REF_SLOTS)),
-    ("table_used", "i8", (1,)),  # orders in the table of the feed
+    ("table_head", TABLE_HEAD, (1,)),  # of the feed's orders
     ("n_live", "i8"),
     ("live", "i4", (LIVE_SLOTS,)),  # slots of the orders that can still fill: derived from `orders`, rebuilt at every start
     ("accounts", ACCOUNT, (MAX_STRATEGIES + 1,)),

@@ -126,7 +126,7 @@ def message(
     known = locates[v, work[0]["message"][0]["locate"]]
     if known >= 0:
         touch(work, insts, known)
-    inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, table, lane[0]["table_used"], changed)
+    inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, lane[0]["table_head"], table, changed)
     record(lane[0]["histograms"][Stage.BOOK], elapsed(control, cycles() - decoded))
     if inst < -1:
         trouble(lane, insts, known, inst)

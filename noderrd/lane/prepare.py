@@ -53,7 +53,7 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
         shared.products.view(np.uint8),
     ):
         block[...] = 0
-    shared.lane[0]["table_used"] = 0
+    shared.lane[0]["table_head"] = 0
     shared.locates[...] = -1
     for product in range(len(spec.products)):
         row = shared.products[product]

@@ -8,12 +8,12 @@ from enum import IntEnum
 
 import numpy as np
 
-from core import book, itch
+from core import book, itch, order_table
 from core.bigendian import get_i64, get_u16, get_u48
 from core.codes import BookState, Change, Phase
 from core.integer import i64
 from core.jit import entry, kernel
-from core.layout import CHANGED, INSTRUMENT, LOCATES, MESSAGE, ORDER_REF
+from core.layout import CHANGED, INSTRUMENT, LOCATES, MESSAGE, ORDER_REF, TABLE_HEAD
 from noderrd.feeds.binaryfile import Recording
 from noderrd.replay.text import put_row
 
@@ -55,7 +55,7 @@ DESK = np.dtype(
         ("text_at", "i8"),
         ("n_tops", "i8"),
         ("n_trades", "i8"),
-        ("used", "i8", (1,)),
+        ("head", TABLE_HEAD, (1,)),
         ("by_type", "i8", (256,)),
         ("unknown_order", "i8"),  # about an order that is not in the book, or takes more than it has
         ("duplicate", "i8"),  # a reference that is in the book already
@@ -152,7 +152,7 @@ def play(
         if (tops.shape[0] > 0 and desk[0]["n_tops"] == tops.shape[0]) or (trades.shape[0] > 0 and desk[0]["n_trades"] == trades.shape[0]):
             return Stop.ROWS
         kind = itch.decode(data, at, get_u16(data, at - 2), msg)
-        inst = book.apply(msg, 0, locates, insts, px, qty, cnt, table, desk[0]["used"], changed)
+        inst = book.apply(msg, 0, locates, insts, px, qty, cnt, desk[0]["head"], table, changed)
         if inst == book.TABLE_FULL:
             return Stop.TABLE
         if inst == book.LEVELS_FULL:
@@ -175,15 +175,6 @@ def play(
             desk[0]["unknown_order"] += 1
         desk[0]["next"] += 1
     return Stop.END
-
-
-@entry
-def rehash(old: np.ndarray, new: np.ndarray, used: np.ndarray) -> None:
-    """Carry every order over into a larger table; `used` int64[1] ends as it was."""
-    used[0] = 0
-    for k in range(old.shape[0]):
-        if old[k]["key"] != 0:
-            book.insert(new, used, old[k]["key"], old[k]["inst"], old[k]["side"], old[k]["px"], old[k]["qty"])
 
 
 class NoSuchSymbol(ValueError):
@@ -256,7 +247,7 @@ class Replay:
             message = f"more than {TABLE_MOST * 7 // 8} live orders"
             raise TooLarge(message)
         larger = np.zeros(2 * len(self.table), ORDER_REF)
-        rehash(self.table, larger, self.desk[0]["used"])
+        order_table.rehash(self.desk[0]["head"], self.table, larger, 1)
         self.table = larger
 
     def _grow_levels(self) -> None:
