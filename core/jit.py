@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numba
 
 njit: Any = numba.njit  # its stubs do not know the private flags
+CONFIG: Any = numba.config  # nor the settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +45,7 @@ def lowered(meaning: Callable[P, R]) -> Callable[[Any], Callable[P, R]]:
     """Pair an intrinsic (what LLVM is told) with the Python function that says what it means, which runs where numba is switched off."""
 
     def choose(intrinsic: Any) -> Callable[P, R]:
-        return meaning if numba.config.DISABLE_JIT else cast("Callable[P, R]", intrinsic)
+        return meaning if CONFIG.DISABLE_JIT else cast("Callable[P, R]", intrinsic)
 
     return choose
 

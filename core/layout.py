@@ -495,7 +495,7 @@ CONTROL = _record(
     ("counters", "i8", (COUNTERS,)),
     # limits shared by lanes: the address, in the lane's own process, of EXPOSURE[row, MAX_LANES]
     ("exposure", "i8"),
-    ("lane_id", "i8"),
+    ("place", "i8"),  # of this lane among them
     ("n_lanes", "i8"),
     ("day", "i8"),  # days since the epoch, UTC
     ("fill_head", "i8"),

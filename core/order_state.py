@@ -126,6 +126,8 @@ def accepted(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, p
     if status == OrdStatus.PENDING_NEW or status == OrdStatus.UNKNOWN:
         orders[slot]["ord_status"] = OrdStatus.NEW
         rest(orders, slot, positions, index)
+    else:
+        reserve(orders, slot, positions, index, max(orders[slot]["reserved_qty"], orders[slot]["leaves_qty"]))
     return 1
 
 
@@ -193,7 +195,7 @@ def executed(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, p
     orders[slot]["last_qty"] = qty
     if not was_live:
         return 0
-    orders[slot]["leaves_qty"] = max(orders[slot]["leaves_qty"] - qty, i64(0))
+    orders[slot]["leaves_qty"] = max(orders[slot]["leaves_qty"] - qty, i64(0))  # more than was open: the position has it, the order is whole
     if orders[slot]["leaves_qty"] == 0 and orders[slot]["pending_ref"] == 0:
         finish(orders, slot, positions, index, OrdStatus.FILLED)
     elif orders[slot]["pending_ref"] == 0:
@@ -221,13 +223,73 @@ def rejected(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, r
 
 
 @kernel
+def cancel_rejected(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> int:
+    """Cancel Reject (section 3.11): the order goes on. It may also have ended meanwhile, which is no fault of anybody's."""
+    if orders[slot]["ord_status"] == OrdStatus.PENDING_CANCEL:
+        orders[slot]["ord_status"] = OrdStatus.NEW
+        rest(orders, slot, positions, index)
+    return 1
+
+
+@kernel
+def priority(orders: np.ndarray, slot: int, px: int, order_ref: int) -> int:
+    """Order Priority Update (section 3.12): the order stands at another price, under another reference."""
+    if not live(orders[slot]["ord_status"]):
+        return 0
+    orders[slot]["px"] = px
+    orders[slot]["order_ref"] = order_ref
+    orders[slot]["queue_ahead"] = -1
+    return 1
+
+
+@kernel
+def modified(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, qty: int) -> int:
+    """Order Modified (section 3.13): `qty` shares are open now, not more than before."""
+    if not live(orders[slot]["ord_status"]) or qty > orders[slot]["leaves_qty"] or qty < 0:
+        return 0
+    return canceled(orders, slot, positions, index, orders[slot]["leaves_qty"] - qty, 0)
+
+
+@kernel
+def busted(orders: np.ndarray, slot: int, px: int, qty: int) -> None:
+    """Broken Trade (section 3.7): what was executed no longer counts for the order; it does not come to life again. Its position: position.bust."""
+    orders[slot]["cum_qty"] -= qty
+    orders[slot]["cum_value"] -= px * qty
+
+
+@kernel
 def pending_replace(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, ref: int, px: int, qty: int) -> None:
     """Note a replace that is about to be sent: reserve the worse of the old and the new."""
     orders[slot]["pending_ref"] = ref
     orders[slot]["pending_px"] = px
     orders[slot]["pending_qty"] = qty
+    orders[slot]["asked"] = 0
     orders[slot]["ord_status"] = OrdStatus.PENDING_REPLACE
     reserve(orders, slot, positions, index, max(orders[slot]["leaves_qty"], qty - orders[slot]["cum_qty"]))
+
+
+@kernel
+def unanswered(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, next_ref: int) -> int:
+    """The venue has answered a query that went out behind everything that is pending on an order, and said nothing of the order itself.
+
+    `next_ref`: the UserRefNum that the venue expects next. Sessions keep their order, so silence is the answer: a new order that never arrived is
+    over, one that did and was never acknowledged is Unknown and keeps its reservation; a replace was ignored, as the specification has it for an
+    order that was dead by then; an order whose cancel was ignored rests. Gives 1 when the fate is unknown.
+    """
+    if orders[slot]["pending_ref"] != 0:
+        rejected(orders, slot, positions, index, orders[slot]["pending_ref"], 0)
+    status = orders[slot]["ord_status"]
+    if status == OrdStatus.PENDING_CANCEL and orders[slot]["order_ref"] != 0:
+        orders[slot]["ord_status"] = OrdStatus.NEW
+        rest(orders, slot, positions, index)
+        return 0
+    if status == OrdStatus.PENDING_NEW or status == OrdStatus.UNKNOWN or status == OrdStatus.PENDING_CANCEL:
+        if orders[slot]["user_ref"] >= next_ref:
+            finish(orders, slot, positions, index, OrdStatus.REJECTED)
+            return 0
+        orders[slot]["ord_status"] = OrdStatus.UNKNOWN
+        return 1
+    return 0
 
 
 @kernel

@@ -6,16 +6,17 @@ Every step is short: the other venues wait meanwhile. A connection is made witho
 import errno
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from core import exposure, order_state, risk, soupbintcp
 from core import layout as at
-from core import order_state, soupbintcp
 from core.codes import Command, Counter, Denial, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import orders, record
+from noderrd.lane import orders, record, session
 from noderrd.lane.clock import now
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec, VenueSpec
@@ -23,13 +24,25 @@ from noderrd.lane.spec import LaneSpec, VenueSpec
 BACKOFF_NS = 100_000_000
 BACKOFF_MAX_NS = 5_000_000_000
 CONNECT_RETRY_NS = 10_000_000
+FLATTEN_S = 0.5
+KINDS: dict[int, JournalKind] = {
+    Command.HALT: JournalKind.HALT,
+    Command.KILL: JournalKind.HALT,
+    Command.RESUME: JournalKind.RESUME,
+    Command.RELEASE: JournalKind.RESUME,
+}
+    Command.HALT: JournalKind.HALT,
+    Command.KILL: JournalKind.HALT,
+    Command.RESUME: JournalKind.RESUME,
+    Command.RELEASE: JournalKind.RESUME,
+}
 REJECTS_MAX = 20  # a venue that still refuses then wants a person: 20 tries are some 80 s
 
 
 @entry
-def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
+def cancel_matching(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, venue: int, product: int, strat: int) -> int:
     """Cancel what matches (-1: any); gives how many were asked."""
-    return orders.cancel_matching(lane, insts, venue, product, strat)
+    return orders.cancel_matching(lane, insts, limits, venue, product, strat)
 
 
 @entry
@@ -49,7 +62,11 @@ def lost(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.nda
         if order[slot]["venue"] != v or order[slot]["ord_status"] != OrdStatus.PENDING_NEW:
             continue
         if order[slot]["sent"] == 0:
-            order_state.finish(order, slot, positions, order[slot]["strat"] * insts.shape[0] + order[slot]["inst"], OrdStatus.REJECTED)
+            inst = order[slot]["inst"]
+            index = order[slot]["strat"] * insts.shape[0] + inst
+            buy, sell = session.worst(positions, index)
+            order_state.finish(order, slot, positions, index, OrdStatus.REJECTED)
+            session.shift(lane, insts, products, positions, index, inst, buy, sell)
             orders.drop_live(lane, insts, slot)
             k -= 1
         else:
@@ -58,10 +75,10 @@ def lost(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.nda
 
 
 @entry
-def recover(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray) -> int:
+def recover(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray) -> int:
     """After a death: undo a half-applied message, count anew what is derived. Gives how many orders may still be open.
 
-    Reservations are summed from the orders, so that a death between two of its stores leaves no trace.
+    Reservations are summed from the orders, and sums of money from the positions, so that a death between two of its stores leaves no trace.
     """
     order = lane[0]["orders"]
     v = lane[0]["control"][0]["undo_venue"]
@@ -88,7 +105,63 @@ def recover(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray) -> int:
         lane[0]["ref_slots"][order[slot]["venue"]][ref & (at.REF_SLOTS - 1)] = slot
         if pending != 0:
             lane[0]["ref_slots"][order[slot]["venue"]][pending & (at.REF_SLOTS - 1)] = slot
+    recount(lane, insts, products, positions, limits)
     return lane[0]["n_live"]
+
+
+@kernel
+def recount(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray) -> None:
+    """Sum up anew what is derived from positions: money by strategy and account, and this lane's lines of the exposure."""
+    accounts = lane[0]["accounts"]
+    for a in range(at.MAX_STRATEGIES + 1):
+        accounts[a]["gross"] = 0
+        accounts[a]["long"] = 0
+        accounts[a]["short"] = 0
+        accounts[a]["profit"] = 0
+    n = insts.shape[0]
+    for p in range(products.shape[0]):
+        exposure.put(lane[0]["control"], products[p]["exposure_row"], i64(0), i64(0))
+    for index in range(positions.shape[0]):
+        positions[index]["gross"] = 0
+        positions[index]["long"] = 0
+        positions[index]["short"] = 0
+        positions[index]["profit"] = 0
+        buy, sell = session.worst(positions, index)
+        if buy != 0 or sell != 0 or positions[index]["fills"] != 0:
+            risk.mark(lane, insts, positions, limits, index // n, index % n)
+            exposure.change(lane[0]["control"], products[insts[index % n]["product"]]["exposure_row"], buy, sell)
+
+
+@entry
+def forget_paper(
+    lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, v: int
+) -> None:  # fmt: skip
+    """End what a venue has on paper before real orders go there: its orders are over, its positions were never real."""
+    order = lane[0]["orders"]
+    k = i64(0)
+    while k < lane[0]["n_live"]:
+        slot = lane[0]["live"][k]
+        k += 1
+        if order[slot]["venue"] == v:
+            index = order[slot]["strat"] * insts.shape[0] + order[slot]["inst"]
+            order_state.finish(order, slot, positions, index, OrdStatus.EXPIRED)
+            orders.drop_live(lane, insts, slot)
+            k -= 1
+    for index in range(positions.shape[0]):
+        if insts[index % insts.shape[0]]["venue"] == v:
+            positions[index]["position"] = 0
+            positions[index]["cash"] = 0
+            positions[index]["cash_high"] = 0
+            positions[index]["cost"] = 0
+            positions[index]["realised"] = 0
+            positions[index]["realised_high"] = 0
+            positions[index]["fees"] = 0
+            positions[index]["bought"] = 0
+            positions[index]["sold"] = 0
+            positions[index]["fills"] = 0
+    recount(lane, insts, products, positions, limits)
+    for a in range(at.MAX_STRATEGIES + 1):
+        risk.forget(lane[0]["accounts"], a)
 
 
 @kernel
@@ -126,8 +199,7 @@ def flatten(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
     positions: np.ndarray, limits: np.ndarray, venue: int, product: int, strat: int, result: np.ndarray,
 ) -> None:  # fmt: skip
-    """Cancel what matches and close its positions; result int64[2]: orders sent, positions that could not be closed."""
-    orders.cancel_matching(lane, insts, venue, product, strat)
+    """Close the positions that match; result int64[2]: orders sent, positions that could not be closed."""
     for s in range(at.MAX_STRATEGIES):
         for inst in range(insts.shape[0]):
             if (venue < 0 or insts[inst]["venue"] == venue) and (product < 0 or insts[inst]["product"] == product) and (strat < 0 or s == strat):
@@ -241,44 +313,113 @@ def scope_of(scope: int, index: int) -> tuple[int, int, int]:
     )
 
 
-def set_halt(shared: Shared, scope: int, index: int, value: int) -> None:
-    """Raise or lower the halt words of a scope. A resumed strategy starts afresh."""
+def halt_words(shared: Shared, scope: int, index: int) -> tuple[np.ndarray, Any]:
+    """Give the halt words of a scope, as an array and what selects them in it."""
     control = shared.control[0]
     if scope == Scope.NODE:
-        control["halt_node"] = value
-    elif scope == Scope.VENUE:
-        control["halt_venue"][index] = value
-    elif scope == Scope.SYMBOL:
-        shared.halt_symbol[shared.insts["product"] == index] = value
-    else:
-        control["halt_strategy"][index] = value
-        if value == Halt.NONE and shared.strategies[index]["halted"] != 0:
-            shared.strategies[index]["halted"] = 0
-            shared.strategies[index]["over_budget"] = 0
-            shared.strategies[index]["fresh"] = 1
+        return shared.control["halt_node"], slice(None)
+    if scope == Scope.VENUE:
+        return control["halt_venue"], index
+    if scope == Scope.SYMBOL:
+        return shared.halt_symbol, shared.insts["product"] == index
+    return control["halt_strategy"], index
 
 
-def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
-    """Carry out every command that waits, and answer it in place."""
+def set_halt(shared: Shared, scope: int, index: int, value: int) -> int:
+    """Raise or lower the halt words of a scope: 0, or Denial.KILLED for what only a release may lower.
+
+    A resumed strategy starts afresh; losses are counted from there on.
+    """
+    words, which = halt_words(shared, scope, index)
+    if np.any(words[which] == Halt.KILLED):
+        return int(Denial.KILLED) if value == Halt.NONE else 0
+    words[which] = value
+    if value == Halt.NONE:
+        afresh(shared, scope, index)
+    return 0
+
+
+def afresh(shared: Shared, scope: int, index: int) -> None:
+    """Clear what a person's resuming clears."""
+    if scope in {Scope.NODE, Scope.STRATEGY}:
+        account = shared.accounts[at.MAX_STRATEGIES if scope == Scope.NODE else index]
+        account["latched"] = 0
+        account["day_profit"] = account["peak"] = account["profit"]
+    if scope == Scope.STRATEGY:
+        row = shared.strategies[index]
+        row["n_executions"] = 0
+        if row["halted"] != 0:
+            row["halted"], row["over_budget"], row["fresh"] = 0, 0, 1
+
+
+def release_kill(shared: Shared, scope: int, index: int) -> int:
+    """Lower a kill: how many words there were."""
+    words, which = halt_words(shared, scope, index)
+    killed = int(np.count_nonzero(words[which] == Halt.KILLED))
+    if killed:
+        words[which] = Halt.NONE
+        afresh(shared, scope, index)
+    return killed
+
+
+def extent(shared: Shared, scope: int) -> int:
+    """Give how many there are of a scope; 0 of one that is not known."""
+    control = shared.control[0]
+    many = {Scope.NODE: 1, Scope.VENUE: control["n_venues"], Scope.SYMBOL: control["n_products"], Scope.STRATEGY: at.MAX_STRATEGIES}
+    return int(many.get(scope, 0))  # type: ignore[call-overload]
+
+
+def matching(shared: Shared, venue: int, product: int, strat: int) -> int:
+    """Count the live orders that match (-1: any)."""
+    live = shared.orders[shared.lane[0]["live"][: shared.lane[0]["n_live"]]]
+    products = shared.insts["product"][live["inst"]]
+    wanted = ((live["venue"] == venue) | (venue < 0)) & ((products == product) | (product < 0)) & ((live["strat"] == strat) | (strat < 0))
+    return int(np.count_nonzero(wanted))
+
+
+def flatten_scope(shared: Shared, work: np.ndarray, settle: Callable[[], None], venue: int, product: int, strat: int) -> np.ndarray:
+    """Cancel what matches, wait a moment for the venues' word, and close the positions that are left: int64[2], orders sent and positions not closed.
+
+    Strategies are not called meanwhile: they would quote again.
+    """
+    control, result = shared.control[0], np.zeros(2, np.int64)
+    paused, control["paused"] = int(control["paused"]), 1
+    cancel_matching(shared.lane, shared.insts, shared.limits, venue, product, strat)
+    end = time.monotonic() + FLATTEN_S
+    while matching(shared, venue, product, strat) and time.monotonic() < end:
+        settle()
+    flatten(
+        shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.products, shared.positions, shared.limits,
+        venue, product, strat, result,
+    )  # fmt: skip
+    control["paused"] = paused
+    return result
+
+
+def obey(shared: Shared, work: np.ndarray, reload: Callable[[], int], settle: Callable[[], None], log: Any) -> None:
+    """Carry out every command that waits, and answer it in place. `settle` lets the order sessions have their say for a moment."""
     control = shared.control[0]
     while control["command_tail"] < control["command_head"]:
         row = shared.commands[int(control["command_tail"]) % at.COMMAND_SLOTS]
         verb, scope, index = int(row["verb"]), int(row["scope"]), int(row["index"])
         venue, product, strat = scope_of(scope, index)
         row["status"] = row["acted"] = row["failed"] = 0
-        if verb == Command.CANCEL_ALL:
-            row["acted"] = cancel_matching(shared.lane, shared.insts, venue, product, strat)
+        if not 0 <= index < extent(shared, scope):
+            row["status"] = Denial.BAD_FIELD
+        elif verb == Command.CANCEL_ALL:
+            row["acted"] = cancel_matching(shared.lane, shared.insts, shared.limits, venue, product, strat)
         elif verb == Command.FLATTEN:
-            result = np.zeros(2, np.int64)
-            flatten(
-                shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.products, shared.positions, shared.limits,
-                venue, product, strat, result,
-            )  # fmt: skip
-            row["acted"], row["failed"] = result
+            row["acted"], row["failed"] = flatten_scope(shared, work, settle, venue, product, strat)
         elif verb in (Command.HALT, Command.RESUME):
-            set_halt(shared, scope, index, Halt.OPERATOR if verb == Command.HALT else Halt.NONE)
-            row["acted"] = 1
-        elif verb in (Command.RELOAD, Command.PARAMS):
+            row["status"] = set_halt(shared, scope, index, Halt.OPERATOR if verb == Command.HALT else Halt.NONE)
+            row["acted"] = int(row["status"] == 0)
+        elif verb == Command.KILL:
+            words, which = halt_words(shared, scope, index)
+            words[which] = Halt.KILLED
+            row["acted"] = cancel_matching(shared.lane, shared.insts, shared.limits, venue, product, strat)
+        elif verb == Command.RELEASE:
+            row["acted"] = release_kill(shared, scope, index)
+        elif verb in (Command.RELOAD, Command.PARAMS, Command.ARM):
             row["status"] = reload()
             row["acted"] = 1 - int(row["status"])
         elif verb in (Command.PAUSE, Command.CONTINUE):
@@ -286,9 +427,7 @@ def obey(shared: Shared, work: np.ndarray, reload: Any, log: Any) -> None:
             row["acted"] = 1
         else:
             row["status"] = Denial.BAD_FIELD
-        kind = {Command.HALT: JournalKind.HALT, Command.RESUME: JournalKind.RESUME}.get(
-            Command(verb) if row["status"] == 0 else Command.HALT, JournalKind.COMMAND
-        )
+        kind = KINDS.get(verb, JournalKind.COMMAND) if row["status"] == 0 else JournalKind.COMMAND
         journal_words(shared.lane, kind, venue, strat, -1, int(row["seq"]), verb, scope, index, int(row["status"]))
         log.info("command", verb=verb, scope=scope, index=index, acted=int(row["acted"]), failed=int(row["failed"]))
         row["done"] = row["seq"]

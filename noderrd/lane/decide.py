@@ -6,30 +6,20 @@ halts it by name and cancels its orders.
 
 import numpy as np
 
-from core import features
+from core import features, risk
 from core import layout as at
-from core.codes import Change, Counter, EventKind, Halt, JournalKind, Stage
+from core.codes import Change, Counter, EventKind, Halt, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
-from noderrd.lane import feed, orders, ort, view
+from noderrd.lane import feed, halt, orders, ort, view
 from noderrd.lane.clock import elapsed, now
 from noderrd.lane.pointer import call5, load_f32, store_f32
-from noderrd.lane.record import count, journal_call, journal_features, journal_tick, journal_words
+from noderrd.lane.record import count, journal_call, journal_features, journal_tick
 from noderrd.lane.syscalls import cycles
 
 LATE = 64  # points; a late call costs LATE_COST, one in time gives a point back
 LATE_COST = 4
-
-
-@kernel
-def stop_strategy(lane: np.ndarray, insts: np.ndarray, strat: int, why: int, detail: int, now_ns: int) -> None:
-    """Halt a strategy and cancel its orders."""
-    lane[0]["control"][0]["halt_strategy"][strat] = why
-    lane[0]["strategies"][strat]["halted"] = why
-    lane[0]["strategies"][strat]["fault"] = detail
-    journal_words(lane, JournalKind.FAULT, -1, strat, -1, now_ns, lane[0]["control"][0]["decisions"], why, detail, 0, 0)
-    orders.cancel_matching(lane, insts, -1, -1, strat)
 
 
 @kernel
@@ -57,13 +47,13 @@ def call(
     notes(lane, work, strat, product, event[0]["now_ns"])
     if n < 0 or n > at.MAX_INTENTS:
         count(lane, Counter.STRATEGY_FAULTS, 1)
-        stop_strategy(lane, insts, strat, Halt.STRATEGY_FAULT, n, event[0]["now_ns"])
+        halt.strategy(lane, insts, limits, strat, Halt.STRATEGY_FAULT, n, event[0]["now_ns"])
         return
     if took > strategy[strat]["budget_ns"]:
         count(lane, Counter.STRATEGY_OVER_BUDGET, 1)
         strategy[strat]["over_budget"] += LATE_COST
         if strategy[strat]["over_budget"] >= LATE:
-            stop_strategy(lane, insts, strat, Halt.OVER_BUDGET, took, event[0]["now_ns"])
+            halt.strategy(lane, insts, limits, strat, Halt.OVER_BUDGET, took, event[0]["now_ns"])
             return
     elif strategy[strat]["over_budget"] > 0:
         strategy[strat]["over_budget"] -= 1
@@ -126,6 +116,15 @@ def blank(work: np.ndarray, kind: int, venue: int, now_ns: int) -> None:
 
 
 @kernel
+def alive(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, product: int) -> None:
+    """Say of a product's instruments whose book is LIVE."""
+    for v in range(lane[0]["control"][0]["n_venues"]):
+        i = products[product]["inst"][v]
+        if i >= 0:
+            work[0]["live_insts"][i] = 1 if (insts[i]["state"] | lane[0]["venues"][v]["state"]) == 0 else 0
+
+
+@kernel
 def changed(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
     products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
@@ -133,9 +132,6 @@ def changed(
     """After a datagram: once for each symbol that it touched - features, model, strategies."""
     control = lane[0]["control"]
     feed.settle(work, insts)
-    for i in range(insts.shape[0]):
-        v = insts[i]["venue"]
-        work[0]["live_insts"][i] = 1 if (insts[i]["state"] | lane[0]["venues"][v]["state"]) == 0 else 0
     for k in range(work[0]["n_touched"]):
         inst = work[0]["touched"][k]
         what = insts[inst]["touched"]
@@ -145,6 +141,11 @@ def changed(
         product = insts[inst]["product"]
         v = insts[inst]["venue"]
         stamp = now(control)
+        alive(lane, work, insts, products, product)
+        if what & Change.BOOK:
+            risk.look(insts, px, inst, work[0]["live_insts"][inst] != 0)
+        if insts[inst]["held"] != 0:
+            halt.mark_all(lane, insts, positions, limits, inst, stamp)
         if work[0]["live_insts"][inst] != 0:
             began = cycles()
             features.row(products, product, insts, px, qty, cnt, work[0]["live_insts"], stamp)

@@ -15,6 +15,7 @@ from core.codes import BookState, Change, Counter, Phase, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
+from noderrd.lane import orders, paper
 from noderrd.lane.clock import elapsed
 from noderrd.lane.record import count, journal_datagram
 from noderrd.lane.syscalls import cycles, send
@@ -142,7 +143,10 @@ def message(
     if what & Change.TRADE:
         work[0]["traded"][inst] = changed[0]
     if insts[inst]["own_open"] > 0 and what & Change.BOOK:
-        queue_ahead(lane, insts, qty, changed, inst)
+        if not orders.simulated(lane[0]["venues"], v):
+            queue_ahead(lane, insts, qty, changed, inst)
+        elif what & Change.TRADE:
+            paper.traded(lane, changed, inst)
     features.update(products, insts[inst]["product"], inst, insts, px, qty, changed, now_ns)
 
 

@@ -7,10 +7,11 @@ locks nothing, logs nothing, and its only system calls are the sockets'.
 import numpy as np
 
 from core import layout as at
-from core.codes import Counter, Reason, Session
+from core import risk
+from core.codes import Counter, Mode, Reason, Session
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import clock, decide, feed, session
+from noderrd.lane import clock, decide, feed, orders, paper, session
 from noderrd.lane.clock import now
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
@@ -53,14 +54,27 @@ def order_sessions(
     """Drain every order session and tell the strategies: 0, or the reason why the loop must return."""
     venues = lane[0]["venues"]
     for v in range(lane[0]["control"][0]["n_venues"]):
-        if venues[v]["session_state"] >= Session.LOGIN_SENT and venues[v]["session_state"] <= Session.UP:
-            answer = session.drain(lane, work, halt_symbol, insts, products, positions, v, now_ns)
+        if orders.simulated(venues, v):
+            if lane[0]["n_live"] > 0:
+                paper.answer(lane, work, halt_symbol, insts, px, qty, products, positions, limits, v, now_ns)
+        elif venues[v]["session_state"] >= Session.LOGIN_SENT and venues[v]["session_state"] <= Session.UP:
+            answer = session.drain(lane, work, halt_symbol, insts, products, positions, limits, v)
             if answer != 0:
                 return answer
     if work[0]["notice_tail"] != work[0]["notice_head"]:
         work[0]["rx_tsc"] = 0
         decide.tell(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, NOTICES_A_TURN)
     return 0
+
+
+@kernel
+def expire(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
+    """Turn venues off whose armed time is over, and cancel what is open there."""
+    venues = lane[0]["venues"]
+    for v in range(lane[0]["control"][0]["n_venues"]):
+        if venues[v]["mode"] == Mode.ARMED and now_ns >= venues[v]["armed_until_ns"]:
+            venues[v]["mode"] = Mode.OFF
+            orders.cancel_matching(lane, insts, limits, v, i64(-1), i64(-1))
 
 
 @kernel
@@ -76,6 +90,11 @@ def housekeeping(
     if now_ns >= work[0]["next_second_ns"]:
         clock.anchor(control, work[0]["timespec"])
         work[0]["next_second_ns"] = now_ns + SECOND
+        risk.new_day(lane, now_ns)
+        expire(lane, insts, limits, now_ns)
+        if control[0]["alarms"] != work[0]["alarms"]:
+            work[0]["alarms"] = control[0]["alarms"]
+            return Reason.ALARM
     for v in range(control[0]["n_venues"]):
         if feed.watch(lane, work, insts, v, now_ns) == 1:
             decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)
@@ -86,6 +105,19 @@ def housekeeping(
         if (state == Session.DOWN or state == Session.CONNECTING) and now_ns >= venues[v]["connect_at_ns"]:
             return Reason.CONNECT
     decide.timers(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
+    return 0
+
+
+@entry
+def settle(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, states: np.ndarray, turns: int,
+) -> int:  # fmt: skip
+    """Let the order sessions have their say, and nobody else: for the cold side. 0, or the reason why it ended."""
+    for _ in range(turns):
+        answer = order_sessions(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now(lane[0]["control"]))
+        if answer != 0:
+            return answer
     return 0
 
 

@@ -45,6 +45,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         "products": ((sizes.n_products,), at.PRODUCT),
         "positions": ((pairs,), at.POSITION),
         "limits": ((pairs,), at.LIMITS),
+        "exposure": ((sizes.n_products, at.MAX_LANES), at.EXPOSURE),
         "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
     }
 
@@ -68,9 +69,13 @@ class Shared:
     venues: np.ndarray
     orders: np.ndarray
     denials: np.ndarray
+    accounts: np.ndarray
+    executions: np.ndarray
+    fills: np.ndarray
     ref_slots: np.ndarray
     positions: np.ndarray
     limits: np.ndarray
+    exposure: np.ndarray  # of a lane that shares its limits with no other
     strategies: np.ndarray
     params: np.ndarray
     states: np.ndarray

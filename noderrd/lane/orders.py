@@ -9,8 +9,8 @@ import numpy as np
 from core import layout as at
 from core import order_state, ouch, risk
 from core.atomics import release
-from core.bigendian import put_u16
-from core.codes import Counter, Denial, IntentKind, JournalKind, OrderFlag, OrdStatus, Session, Side, Stage, TimeInForce
+from core.bigendian import get_u32, put_u16
+from core.codes import Counter, Denial, IntentKind, JournalKind, Mode, OrderFlag, OrdStatus, Session, Side, Stage, TimeInForce
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
@@ -20,17 +20,13 @@ from noderrd.lane.record import RESERVE, count, journal, journal_words, notify_o
 from noderrd.lane.syscalls import cycles
 
 UNSEQUENCED = 85  # U: SoupBinTCP's packet type for what a client sends
-DISPLAY_VISIBLE = 89  # Y
-CAPACITY_PRINCIPAL = 80  # P
-NO = 78  # N: no intermarket sweep, continuous market
-SEARCH = 64  # slots looked at for a free one
+SIDE_AT = 5  # of the side in an Enter Order
+SEARCH = at.LIVE_SLOTS + 1  # slots looked at: one of them is free
 
 
 @kernel
 def free_slot(lane: np.ndarray) -> int:
-    """Give a slot whose order is finished, the oldest first; -1 when there is none near."""
-    if lane[0]["n_live"] >= at.LIVE_SLOTS:
-        return -1
+    """Give a slot whose order is finished, the oldest first; -1 when as many are live as can be."""
     hint = lane[0]["control"][0]["slot_hint"]
     for k in range(SEARCH):
         slot = (hint + k) % at.ORDER_SLOTS
@@ -71,21 +67,6 @@ def find(lane: np.ndarray, order_id: int, strat: int) -> int:
 
 
 @kernel
-def crosses_own(lane: np.ndarray, inst: int, side: int, px: int) -> bool:
-    """Tell whether an order would meet one of our own on the other side."""
-    orders = lane[0]["orders"]
-    for k in range(lane[0]["n_live"]):
-        slot = lane[0]["live"][k]
-        if orders[slot]["inst"] == inst and orders[slot]["side"] != side:
-            theirs = orders[slot]["px"]
-            if orders[slot]["pending_ref"] != 0:  # the worse of both
-                theirs = max(theirs, orders[slot]["pending_px"]) if side == Side.SELL else min(theirs, orders[slot]["pending_px"])
-            if (side == Side.BUY and px >= theirs) or (side == Side.SELL and px <= theirs):
-                return True
-    return False
-
-
-@kernel
 def deny(
     lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, strat: int, v: int, inst: int, side: int, px: int, qty: int,
     code: int, now_ns: int,
@@ -114,29 +95,43 @@ def deny(
     release()
     lane[0]["control"][0]["denial_head"] = head + 1
     count(lane, Counter.DENIALS, 1)
-    journal_words(lane, JournalKind.DENIED, v, strat, inst, now_ns, code, work[0]["verdict"][0], work[0]["verdict"][1], work[0]["verdict"][2])
+    journal_words(
+        lane, JournalKind.DENIED, v, strat, inst, now_ns, denied[k]["cl_ord_id"], code, work[0]["verdict"][0], work[0]["verdict"][1],
+        work[0]["verdict"][2],
+    )  # fmt: skip
     if inst >= 0:
         notify_order(lane, work, insts, products, denied, k, now_ns)
 
 
 @kernel
+def simulated(venues: np.ndarray, v: int) -> bool:
+    """Tell whether a venue's orders stay in the house: on paper or in shadow."""
+    return venues[v]["mode"] == Mode.PAPER or venues[v]["mode"] == Mode.SHADOW
+
+
+@kernel
 def transmit(lane: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns: int) -> int:
-    """Frame the `size` bytes of OUCH that were built behind the last three, journal and send. As wire.flush."""
+    """Frame the `size` bytes of OUCH that were built three bytes behind what waits, journal and send. As wire.flush.
+
+    A venue that is not armed is sent nothing: on paper the lane answers by itself (noderrd.lane.paper), in shadow nobody does.
+    """
     venue = lane[0]["venues"]
     start = venue[v]["tx_len"]
-    put_u16(venue[v]["tx"], start, size + 1)
-    venue[v]["tx"][start + 2] = UNSEQUENCED
-    venue[v]["tx_len"] = start + 3 + size
-    gone = wire.flush(lane, v, now_ns)
-    journal(lane, JournalKind.SENT, v, strat, inst, now_ns, venue[v]["tx"], start + 3, size)
+    slot = lane[0]["ref_slots"][v][get_u32(venue[v]["tx"], start + 4) & (at.REF_SLOTS - 1)]
+    # Written before it is sent: what a venue may know of is in the journal whenever the lane dies.
+    journal(lane, JournalKind.SENT, v, strat, inst, now_ns, lane[0]["orders"][slot]["cl_ord_id"], venue[v]["tx"], start + 3, size)
+    gone = i64(1)
+    if not simulated(venue, v):
+        put_u16(venue[v]["tx"], start, size + 1)
+        venue[v]["tx"][start + 2] = UNSEQUENCED
+        venue[v]["tx_len"] = start + 3 + size
+        gone = wire.flush(lane, v, now_ns)
     return gone
 
 
 @kernel
 def ready(lane: np.ndarray, v: int) -> int:
     """Say why a venue cannot take an order now, or PASS."""
-    if lane[0]["venues"][v]["armed"] == 0:
-        return Denial.NOT_ARMED
     if lane[0]["venues"][v]["session_state"] != Session.UP:
         return Denial.VENUE_DOWN
     if lane[0]["venues"][v]["tx_len"] != 0:
@@ -147,53 +142,76 @@ def ready(lane: np.ndarray, v: int) -> int:
 
 
 @kernel
+def well_formed(intent: np.ndarray, j: int) -> bool:
+    """Tell whether side, time in force and flags are among those we know."""
+    side, tif, flags = intent[j]["side"], intent[j]["time_in_force"], intent[j]["flags"]
+    known_side = side == Side.BUY or side == Side.SELL
+    known_tif = tif == TimeInForce.DAY or tif == TimeInForce.IOC
+    return known_side and known_tif and (flags == 0 or flags == OrderFlag.POST_ONLY)
+
+
+@kernel
 def new(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
     positions: np.ndarray, limits: np.ndarray, strat: int, product: int, j: int, closing: bool,
 ) -> int:  # fmt: skip
-    """Check and send one new order: its slot, or -1 when it was denied. `closing`: an operator closes a position, halts do not bind."""
+    """Check and send one new order: its slot, or -1 when it was denied. `closing`: an operator closes a position.
+
+    A sale of more than is held goes out as two orders, the covered part marked long and the rest short.
+    """
     began = cycles()
     stamp = now(lane[0]["control"])
-    intent = work[0]["intents"][j]
-    v, side, qty = intent["venue"], intent["side"], intent["qty"]
+    intent = work[0]["intents"]
+    v, side, qty = intent[j]["venue"], intent[j]["side"], intent[j]["qty"]
     work[0]["verdict"][0] = 0
     work[0]["verdict"][1] = 0
     work[0]["verdict"][2] = -1
+    work[0]["verdict"][3] = 0
     inst = i64(-1)
     if 0 <= v < lane[0]["control"][0]["n_venues"]:
         inst = i64(products[product]["inst"][v])
-    ticks = intent["px"]
+    ticks = intent[j]["px"]
     order_px = ticks * products[product]["tick"] if 0 <= ticks <= risk.PX_MAX else i64(-1)
     code: int = Denial.PASS
     if inst < 0:
         code = Denial.UNKNOWN_INSTRUMENT
-    elif (
-        (side != Side.BUY and side != Side.SELL)
-        or (intent["time_in_force"] != TimeInForce.DAY and intent["time_in_force"] != TimeInForce.IOC)
-        or intent["flags"] < 0
-        or intent["flags"] > OrderFlag.POST_ONLY
-    ):
+    elif not well_formed(intent, j):
         code = Denial.BAD_FIELD
+    elif lane[0]["n_live"] + 1 >= at.LIVE_SLOTS:
+        code = Denial.MAX_OPEN_ORDERS
     else:
         code = ready(lane, v)
-        if code == Denial.PASS:
-            state = insts[inst]["state"] | lane[0]["venues"][v]["state"]
-            code = risk.check(
-                lane[0]["control"], halt_symbol, insts, px, positions, limits, lane[0]["strategies"], strat, inst, side, order_px, qty, qty,
-                True, closing, state, stamp, work[0]["verdict"],
-            )  # fmt: skip
-        if code == Denial.PASS and crosses_own(lane, inst, side, order_px):
-            code = Denial.SELF_MATCH
+    if code == Denial.PASS:
+        code = risk.check(
+            lane, halt_symbol, insts, px, products, positions, limits, strat, inst, side, order_px, qty, qty, i64(-1), closing, stamp,
+            work[0]["verdict"],
+        )  # fmt: skip
     count(lane, Counter.RISK_CHECKS, 1)
-    slot = free_slot(lane) if code == Denial.PASS else i64(-1)
-    if code == Denial.PASS and slot < 0:
-        code = Denial.MAX_OPEN_ORDERS
     checked = cycles()
     if code != Denial.PASS:
         deny(lane, work, insts, products, strat, v, inst, side, order_px, qty, code, stamp)
         return -1
+    short = work[0]["verdict"][3]
+    flags = i64(intent[j]["flags"])
+    tif = i64(intent[j]["time_in_force"])
+    slot = i64(-1)
+    if short < qty:
+        slot = place(lane, work, insts, positions, strat, inst, v, side, order_px, qty - short, tif, flags, stamp, began, checked)
+    if short > 0:
+        slot = place(lane, work, insts, positions, strat, inst, v, side, order_px, short, tif, flags | OrderFlag.SHORT, stamp, began, checked)
+    risk.mark(lane, insts, positions, limits, strat, inst)
+    return slot
+
+
+@kernel
+def place(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, positions: np.ndarray, strat: int, inst: int, v: int, side: int, order_px: int,
+    qty: int, tif: int, flags: int, stamp: int, began: int, checked: int,
+) -> int:  # fmt: skip
+    """Fill a slot for an order that passed, encode it, commit its UserRefNum and send it; gives the slot."""
     venue = lane[0]["venues"]
     order = lane[0]["orders"]
+    slot = free_slot(lane)
     ref = venue[v]["next_ref"]
     lane[0]["control"][0]["next_id"] += 1
     order[slot]["cl_ord_id"] = lane[0]["control"][0]["next_id"]
@@ -204,15 +222,17 @@ def new(
     order[slot]["inst"] = inst
     order[slot]["strat"] = strat
     order[slot]["side"] = side
-    order[slot]["time_in_force"] = intent["time_in_force"]
-    order[slot]["flags"] = intent["flags"]
+    order[slot]["time_in_force"] = tif
+    order[slot]["flags"] = flags
     order[slot]["sent"] = 0
+    order[slot]["asked"] = 0
     order[slot]["px"] = order_px
     order[slot]["order_qty"] = qty
     order[slot]["cum_qty"] = 0
     order[slot]["pending_px"] = 0
     order[slot]["pending_qty"] = 0
     order[slot]["queue_ahead"] = -1
+    order[slot]["paper_qty"] = 0
     order[slot]["last_px"] = 0
     order[slot]["last_qty"] = 0
     order[slot]["cum_value"] = 0
@@ -222,10 +242,12 @@ def new(
     order[slot]["reason"] = 0
     order[slot]["denial"] = 0
     lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)] = slot
+    start = venue[v]["tx_len"] + 3
     size = ouch.put_enter(
-        venue[v]["tx"], 3, ref, side, qty, insts[inst]["stock"], order_px, intent["time_in_force"], intent["flags"] & OrderFlag.POST_ONLY,
-        order[slot]["cl_ord_id"],
-    )  # fmt: skip
+        venue[v]["tx"], start, ref, side, qty, insts[inst]["stock"], order_px, tif, flags & OrderFlag.POST_ONLY, order[slot]["cl_ord_id"]
+    )
+    if flags & OrderFlag.SHORT:
+        venue[v]["tx"][start + SIDE_AT] = ouch.SELL_SHORT
     order_state.enter(order, slot, positions, strat * insts.shape[0] + inst)
     add_live(lane, insts, slot)
     release()
@@ -233,6 +255,7 @@ def new(
     release()
     encoded = cycles()
     order[slot]["sent_ns"] = now(lane[0]["control"])
+    order[slot]["request_ns"] = order[slot]["sent_ns"]
     gone = transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     order[slot]["sent"] = 1 if gone >= 0 else 0
@@ -276,17 +299,14 @@ def replace(
     code = ready(lane, v)
     if status != OrdStatus.NEW and status != OrdStatus.PARTIALLY_FILLED:
         code = Denial.ORDER_NOT_OPEN
-    elif qty <= order[slot]["cum_qty"]:
+    elif qty <= order[slot]["cum_qty"] or qty >= risk.QTY_MAX:
         code = Denial.BAD_QUANTITY
     if code == Denial.PASS:
-        state = insts[inst]["state"] | lane[0]["venues"][v]["state"]
         more = max(qty - order[slot]["cum_qty"] - order[slot]["reserved_qty"], i64(0))
         code = risk.check(
-            lane[0]["control"], halt_symbol, insts, px, positions, limits, lane[0]["strategies"], strat, inst, side, order_px, qty, more,
-            False, False, state, stamp, work[0]["verdict"],
+            lane, halt_symbol, insts, px, products, positions, limits, strat, inst, side, order_px, qty, more, slot, False, stamp,
+            work[0]["verdict"],
         )  # fmt: skip
-    if code == Denial.PASS and crosses_own(lane, inst, side, order_px):
-        code = Denial.SELF_MATCH
     count(lane, Counter.RISK_CHECKS, 1)
     checked = cycles()
     if code != Denial.PASS:
@@ -297,8 +317,9 @@ def replace(
     lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)] = slot
     post_only = order[slot]["flags"] & OrderFlag.POST_ONLY
     size = ouch.put_replace(
-        venue[v]["tx"], 3, order[slot]["user_ref"], ref, qty, order_px, order[slot]["time_in_force"], post_only, order[slot]["cl_ord_id"]
-    )
+        venue[v]["tx"], venue[v]["tx_len"] + 3, order[slot]["user_ref"], ref, qty, order_px, order[slot]["time_in_force"], post_only,
+        order[slot]["cl_ord_id"],
+    )  # fmt: skip
     order_state.pending_replace(order, slot, positions, strat * insts.shape[0] + inst, ref, order_px, qty)
     release()
     venue[v]["next_ref"] = ref + 1
@@ -306,15 +327,17 @@ def replace(
     order[slot]["rx_ns"] = work[0]["rx_ns"]
     encoded = cycles()
     order[slot]["sent_ns"] = now(lane[0]["control"])
+    order[slot]["request_ns"] = order[slot]["sent_ns"]
     transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     stages(lane, work, began, checked, encoded, sent)
     count(lane, Counter.REPLACES, 1)
+    risk.mark(lane, insts, positions, limits, strat, inst)
     return slot
 
 
 @kernel
-def cancel(lane: np.ndarray, slot: int) -> int:
+def cancel(lane: np.ndarray, limits: np.ndarray, n_insts: int, slot: int) -> int:
     """Ask the venue to cancel all of an order: 1 asked, 0 not possible now (asked already, no session, no room)."""
     order = lane[0]["orders"]
     v = order[slot]["venue"]
@@ -327,17 +350,21 @@ def cancel(lane: np.ndarray, slot: int) -> int:
     stamp = now(lane[0]["control"])
     refs = 2 if order[slot]["pending_ref"] != 0 else 1
     order[slot]["ord_status"] = OrdStatus.PENDING_CANCEL
+    order[slot]["asked"] = 0
+    order[slot]["request_ns"] = stamp
     for k in range(refs):
         ref = order[slot]["pending_ref"] if k == 1 else order[slot]["user_ref"]
         start = lane[0]["venues"][v]["tx_len"]
         size = ouch.put_cancel(lane[0]["venues"][v]["tx"], start + 3, ref, 0)
         transmit(lane, v, order[slot]["strat"], order[slot]["inst"], size, stamp)
+    strat = order[slot]["strat"]
+    risk.spend_cancel(lane, limits, strat * n_insts + order[slot]["inst"], strat, v, stamp)
     count(lane, Counter.CANCELS, 1)
     return 1
 
 
 @kernel
-def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: int, strat: int) -> int:
+def cancel_matching(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, venue: int, product: int, strat: int) -> int:
     """Cancel every live order of a venue, product and strategy (-1: any); gives how many were asked."""
     asked = i64(0)
     order = lane[0]["orders"]
@@ -348,7 +375,7 @@ def cancel_matching(lane: np.ndarray, insts: np.ndarray, venue: int, product: in
             and (product < 0 or insts[order[slot]["inst"]]["product"] == product)
             and (strat < 0 or order[slot]["strat"] == strat)
         ):
-            asked += cancel(lane, slot)
+            asked += cancel(lane, limits, insts.shape[0], slot)
     return asked
 
 
@@ -363,7 +390,7 @@ def act(
         count(lane, Counter.INTENTS, 1)
         journal(
             lane, JournalKind.INTENT, work[0]["intents"][j]["venue"], strat, product, work[0]["event"][0]["now_ns"],
-            work[0]["intents"].view(np.uint8), j * 48, 48,
+            lane[0]["control"][0]["decisions"], work[0]["intents"].view(np.uint8), j * 48, 48,
         )  # fmt: skip
         if kind == IntentKind.NEW:
             new(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, j, False)
@@ -372,9 +399,9 @@ def act(
         elif kind == IntentKind.CANCEL:
             slot = find(lane, work[0]["intents"][j]["order_id"], strat)
             if slot >= 0:
-                cancel(lane, slot)
+                cancel(lane, limits, insts.shape[0], slot)
         elif kind == IntentKind.CANCEL_ALL:
-            cancel_matching(lane, insts, -1, product, strat)
+            cancel_matching(lane, insts, limits, -1, product, strat)
         else:
             intent = work[0]["intents"][j]
             work[0]["verdict"][1] = kind

@@ -7,20 +7,22 @@ halts, counters. Books are always built anew from the feed, from message 1.
 import math
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core import features, itch
+from core import features, itch, risk
 from core import layout as at
-from core.codes import BookState, Limit, Session
+from core.codes import BookState, Halt, Limit, Mode, Session
 from noderrd.feeds import multicast
 from noderrd.lane import cold, ort
 from noderrd.lane.memory import Shared, Sizes
 from noderrd.lane.spec import LaneSpec
 from noderrd.strategies import compile as strategies
 
+IDS_FROM = 1_704_067_200  # 1 January 2024
 IDLE = {"spin": 0, "yield": 1, "sleep": 2}
 
 
@@ -30,7 +32,11 @@ def sizes(spec: LaneSpec) -> Sizes:
 
 
 def fill_control(spec: LaneSpec, shared: Shared) -> None:
-    """Take the state up: a new epoch, ids that no earlier epoch gave."""
+    """Take the state up: a new epoch, ids that no earlier one gave.
+
+    A ClOrdID has 56 bits: the lane's number, then the second of its start and 20 bits that count on: unique over restarts, also when the state was
+    lost, as long as the clock rises and a lane gives fewer than a million ids a second on average.
+    """
     control = shared.control[0]
     control["epoch"] += 1
     control["ready"] = 0
@@ -38,12 +44,21 @@ def fill_control(spec: LaneSpec, shared: Shared) -> None:
     control["n_venues"], control["n_insts"] = len(spec.venues), len(spec.instruments)
     control["n_products"], control["n_strategies"] = len(spec.products), len(spec.strategies)
     control["levels"], control["idle"] = spec.levels, IDLE[spec.idle]
-    control["next_id"] = ((spec.lane_id & 0xFF) << 48) | ((int(control["epoch"]) & 0xFFFF) << 32)
+    fresh = ((spec.lane_id & 0xFF) << 48) | ((int(time.time()) - IDS_FROM) & 0xFFFFFFF) << 20
+    control["next_id"] = fresh if control["next_id"] >> 48 != spec.lane_id & 0xFF else max(int(control["next_id"]), fresh)
+    control["place"], control["n_lanes"] = spec.place, spec.lanes
+    control["day"] = max(int(control["day"]), 0) or time.time_ns() // risk.DAY_NS
+    if spec.killed:
+        control["halt_node"] = Halt.KILLED
     control["paused"] = 0
 
 
 def fill_books(spec: LaneSpec, shared: Shared) -> None:
-    """Empty every book; a symbol whose trading state was never published is HALTED (ITCH 5.0 section 1.2.2)."""
+    """Empty every book; a symbol whose trading state was never published is HALTED (ITCH 5.0 section 1.2.2).
+
+    What positions were last valued at stays: a restart is no profit and no loss.
+    """
+    marks, last = shared.insts["mark"].copy(), shared.insts["last_px"].copy()
     for block in (
         shared.px,
         shared.qty,
@@ -53,6 +68,7 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
         shared.products.view(np.uint8),
     ):
         block[...] = 0
+    shared.insts["mark"], shared.insts["last_px"] = marks, last
     shared.lane[0]["table_head"] = 0
     shared.locates[...] = -1
     for product in range(len(spec.products)):
@@ -61,6 +77,7 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
         row["model"] = -1
         members = [i for i in spec.instruments if i.symbol == spec.products[product]]
         row["n_inst"], row["stock"] = len(members), itch.stock(spec.products[product])
+        row["exposure_row"] = spec.exposure_rows[product] if spec.exposure else product
         row["tick"], row["lot"] = math.gcd(*(i.tick for i in members)), math.gcd(*(i.lot for i in members))
     for k, it in enumerate(spec.instruments):
         row, product = shared.insts[k], spec.products.index(it.symbol)
@@ -82,7 +99,8 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
         row["session_state"], row["fd_order"] = Session.DOWN, -1
         row["rx_len"] = row["tx_len"] = row["tx_at"] = row["failures"] = row["connect_at_ns"] = 0
         row["next_ref"], row["order_seq"] = max(int(row["next_ref"]), 1), max(int(row["order_seq"]), 1)
-        row["maker_mils"], row["taker_mils"], row["armed"] = venue.maker_mils, venue.taker_mils, int(venue.armed)
+        set_mode(spec, shared, v, start=True)
+        row["maker_mils"], row["taker_mils"] = venue.maker_mils, venue.taker_mils
         row["fd_a"] = row["fd_b"] = row["fd_request"] = -1
         for field, address in (("fd_a", venue.itch_a), ("fd_b", venue.itch_b)):
             if address:
@@ -94,16 +112,57 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
     return opened
 
 
+def set_mode(spec: LaneSpec, shared: Shared, v: int, *, start: bool) -> bool:
+    """Put a venue into the mode that the spec asks for; True when orders that are open there are to be canceled.
+
+    Paper and the real thing never mix: what was on paper is over when a venue is armed; a venue that was armed is OFF afterwards, and is on paper
+    again only from a start at which it holds nothing real.
+    """
+    row, venue = shared.venues[v], spec.venues[v]
+    was = int(row["mode"])
+    real = was in {Mode.ARMED, Mode.OFF} or row["have_order_session"] != 0
+    wanted = Mode.ARMED if venue.armed else Mode.SHADOW if venue.shadow else Mode.PAPER
+    if wanted == Mode.ARMED:
+        row["armed_until_ns"] = venue.until_ns or at.NO_LIMIT
+        if not real:
+            cold.forget_paper(shared.lane, shared.insts, shared.products, shared.positions, shared.limits, v)
+            row["have_order_session"], row["order_seq"], row["queries_out"] = 0, 1, 0
+            row["session_state"], row["rx_len"], row["connect_at_ns"] = Session.DOWN, 0, 0
+        row["mode"] = Mode.ARMED
+        return False
+    if real and not (start and _flat(shared, v)):
+        row["mode"] = Mode.OFF
+        return was == Mode.ARMED
+    row["mode"], row["session_state"], row["fd_order"], row["rx_len"], row["tx_len"] = wanted, Session.UP, -1, 0, 0
+    return False
+
+
+def _flat(shared: Shared, v: int) -> bool:
+    """Tell whether a venue holds nothing: no position, nothing open."""
+    held = shared.positions.reshape(at.MAX_STRATEGIES, -1)[:, shared.insts["venue"] == v]
+    return not any(np.any(held[name]) for name in ("position", "open_buy", "open_sell"))
+
+
 def fill_limits(spec: LaneSpec, shared: Shared) -> None:
     """Put every limit in its place; what the policy does not name is unlimited."""
-    shared.limits["limit"] = at.NO_LIMIT
-    shared.limits["rule"] = -1
+    shared.limits["limit"] = shared.limits["account"] = at.NO_LIMIT
+    shared.limits["rule"] = shared.limits["account_rule"] = -1
     n = len(spec.instruments)
     for it in spec.limits:
         row = shared.limits[it.strategy * n + it.instrument]
-        for name, (value, rule) in it.limits.items():
-            row["limit"][Limit[name]] = value
-            row["rule"][Limit[name]] = rule
+        for values, rules, found in (("limit", "rule", it.limits), ("account", "account_rule", it.limits if it.account is None else it.account)):
+            for name, (value, rule) in found.items():
+                row[values][Limit[name]] = value
+                row[rules][Limit[name]] = rule
+
+
+def share_exposure(spec: LaneSpec, shared: Shared) -> np.ndarray:
+    """Point the lane at the exposure that its limits are about, its own or the one that lanes share; the array must be kept."""
+    array = shared.exposure
+    if spec.exposure:
+        array = np.memmap(spec.exposure, at.EXPOSURE, "r+").reshape(-1, at.MAX_LANES)
+    shared.control[0]["exposure"] = array.ctypes.data
+    return array
 
 
 def fill_polls(shared: Shared, work: np.ndarray) -> None:
@@ -173,8 +232,9 @@ class Loaded:
             self._log.error("reload refused", reason=str(error))
             return 1
         fill_limits(spec, self._shared)
-        for v, venue in enumerate(spec.venues):
-            self._shared.venues[v]["armed"] = int(venue.armed)
+        for v in range(len(spec.venues)):
+            if set_mode(spec, self._shared, v, start=False):
+                cold.cancel_matching(self._shared.lane, self._shared.insts, self._shared.limits, v, -1, -1)
         return 0
 
 
@@ -186,7 +246,7 @@ def take_up(spec: LaneSpec, shared: Shared) -> int:
     if first:
         shared.ref_slots[...] = -1
     fill_limits(spec, shared)
-    opened = cold.recover(shared.lane, shared.insts, shared.positions)
+    opened = cold.recover(shared.lane, shared.insts, shared.products, shared.positions, shared.limits)
     for v in range(len(spec.venues)):
         shared.venues[v]["fd_order"] = -1
     return int(opened)
@@ -202,4 +262,4 @@ def pin(core: int, log: Any) -> None:
         log.warning("not pinned", core=core, reason=error.strerror, cost="migrations")
 
 
-__all__ = ["Loaded", "fill_polls", "fill_venues", "pin", "sizes", "take_up"]
+__all__ = ["Loaded", "fill_polls", "fill_venues", "pin", "share_exposure", "sizes", "take_up"]

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from core.codes import EventKind, JournalKind, Reason
+from core.codes import Counter, EventKind, JournalKind, OrdStatus, Reason
 from core.jit import entry
 from noderrd import logs
-from noderrd.lane import cold, decide, prepare
+from noderrd.lane import cold, decide, prepare, terms
 from noderrd.lane.clock import calibrate, now
+from noderrd.lane.loop import settle
 from noderrd.lane.memory import Shared
 from noderrd.lane.rehearse import rehearse, turn
 from noderrd.lane.spec import LaneSpec
@@ -81,7 +82,7 @@ def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Conn
     shared.control[0]["paused"] = 1
     end = time.time_ns() + STOP_TURNS_NS
     while shared.lane[0]["n_live"] > 0 and time.time_ns() < end:
-        cold.cancel_matching(shared.lane, shared.insts, -1, -1, -1)
+        cold.cancel_matching(shared.lane, shared.insts, shared.limits, -1, -1, -1)
         stop.word[0] = 0
         if turn(shared, work, stop.word, 2000) in (Reason.DISCONNECTED, Reason.LOGIN_REJECTED):
             links.down(int(work[0]["why"]), "while stopping")
@@ -90,6 +91,37 @@ def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Conn
     for v in range(int(shared.control[0]["n_venues"])):
         links.logout(v)
         links.close(v)
+
+
+ALARMS = (
+    Counter.IMPOSSIBLE, Counter.UNKNOWN_REF, Counter.DROP_OUCH, Counter.OVERFILLS, Counter.STRATEGY_FAULTS, Counter.STRATEGY_OVER_BUDGET,
+)  # fmt: skip
+
+
+def tell(shared: Shared, before: np.ndarray, log: Any) -> np.ndarray:
+    """Log what must not happen and did since `before`; the journal's FAULT records say which order it was. Gives the counters as they are."""
+    now_is = shared.control[0]["counters"].copy()
+    rose = {counter.name.lower(): int(now_is[counter] - before[counter]) for counter in ALARMS if now_is[counter] > before[counter]}
+    latched = [k for k, account in enumerate(shared.accounts) if account["latched"] != 0]
+    log.error("alarm", **rose, loss_limits_broken=latched, unknown_orders=int(np.count_nonzero(shared.orders["ord_status"] == OrdStatus.UNKNOWN)))
+    return now_is
+
+
+def settled(shared: Shared, work: np.ndarray) -> None:
+    """Let the order sessions have their say for a millisecond."""
+    settle(
+        shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.qty, shared.products, shared.positions, shared.limits,
+        shared.states, 50,
+    )  # fmt: skip
+    time.sleep(0.001)
+
+
+def reload(shared: Shared, loaded: prepare.Loaded, path: Path) -> int:
+    """Read the spec again, and journal what holds from now on: 0, or 1 with the reason in the log."""
+    code = loaded.reload(path)
+    if code == 0:
+        terms.journal(shared, loaded.spec)
+    return code
 
 
 def run(path: Path) -> int:
@@ -106,6 +138,7 @@ def run(path: Path) -> int:
     log.info("warming", cache=os.environ.get("NUMBA_CACHE_DIR", ""))
     rehearse(spec, log)
     calibrate(shared.control)
+    exposure = prepare.share_exposure(spec, shared)
     still_open = prepare.take_up(spec, shared)
     loaded = prepare.Loaded(spec, shared, work, log)
     loaded.load(spec)
@@ -116,10 +149,13 @@ def run(path: Path) -> int:
     gc.freeze()
     gc.disable()
     cold.journal_words(shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, 0, 0, 0)
+    terms.journal(shared, spec)
     shared.control[0]["heartbeat_ns"] = time.time_ns()
     shared.control[0]["ready"] = 1
     log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 2))
     idle = int(shared.control[0]["idle"])
+    told = shared.control[0]["counters"].copy()
+    work[0]["alarms"] = shared.control[0]["alarms"]
     while True:
         prepare.fill_polls(shared, work)
         reason = turn(shared, work, stop.word, 0, idle)
@@ -127,7 +163,9 @@ def run(path: Path) -> int:
         if reason == Reason.STOP:
             break
         if reason == Reason.COMMAND:
-            cold.obey(shared, work, lambda: loaded.reload(path), log)
+            cold.obey(shared, work, lambda: reload(shared, loaded, path), lambda: settled(shared, work), log)
+        elif reason == Reason.ALARM:
+            told = tell(shared, told, log)
         elif reason == Reason.CONNECT:
             links.connect(v)
         elif reason == Reason.LOGIN_REJECTED:
@@ -139,6 +177,8 @@ def run(path: Path) -> int:
     cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, int(shared.control[0]["epoch"]), 0, 0, 0, 0)
     for line in sockets:
         line.close()
+    shared.control[0]["exposure"] = 0
+    del exposure
     log.info("stopped")
     sys.stderr.flush()
     return 0

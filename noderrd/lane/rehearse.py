@@ -69,12 +69,13 @@ def _messages(spec: LaneSpec) -> list[bytes]:
 
 def rehearse(spec: LaneSpec, log: Any) -> Shared:
     """Run every path on scratch state; gives that state, so that a test can look at what was taken."""
-    quiet = [dataclasses.replace(v, armed=True, itch_a="", itch_b="", rerequest="") for v in spec.venues]
-    scratch = dataclasses.replace(spec, venues=quiet, limits=[])
+    quiet = [dataclasses.replace(v, armed=True, until_ns=0, itch_a="", itch_b="", rerequest="") for v in spec.venues]
+    scratch = dataclasses.replace(spec, venues=quiet, limits=[], exposure="", place=0, lanes=1, killed=False)
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="noderrd-rehearsal-") as folder:
         shared = Shared(Path(folder) / "lane", prepare.sizes(scratch), create=True)
         work = make()
         calibrate(shared.control, 0.02)
+        exposure = prepare.share_exposure(scratch, shared)
         prepare.take_up(scratch, shared)
         prepare.fill_venues(scratch, shared)
         loaded = prepare.Loaded(scratch, shared, work, log)
@@ -100,6 +101,7 @@ def rehearse(spec: LaneSpec, log: Any) -> Shared:
                 order_out.recv(1 << 16)
             except BlockingIOError:
                 continue
+        del exposure
         for one in (feed_in, feed_out, order_in, order_out):
             one.close()
     return shared

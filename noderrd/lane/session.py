@@ -7,8 +7,8 @@ because it comes behind everything the venue had said before.
 
 import numpy as np
 
-from core import layout as at
 from core import exposure, order_state, ouch, position, risk, soupbintcp
+from core import layout as at
 from core.bigendian import get_u16, put_u16
 from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
@@ -113,12 +113,7 @@ def answered(
 @kernel
 def pending(status: int) -> bool:
     """Tell whether an order waits for a word of the venue."""
-    return (
-        status == OrdStatus.PENDING_NEW
-        or status == OrdStatus.PENDING_CANCEL
-        or status == OrdStatus.PENDING_REPLACE
-        or status == OrdStatus.UNKNOWN
-    )
+    return status == OrdStatus.PENDING_NEW or status == OrdStatus.PENDING_CANCEL or status == OrdStatus.PENDING_REPLACE or status == OrdStatus.UNKNOWN
 
 
 @kernel
@@ -240,7 +235,9 @@ def remember(lane: np.ndarray, v: int, slot: int, index: int, match: int, px: in
 
 
 @kernel
-def broken_trade(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, v: int, match: int, seq: int) -> int:
+def broken_trade(
+    lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, v: int, match: int, seq: int
+) -> int:
     """Take back the execution of a match number (Broken Trade, section 3.7): its slot; -1 when we do not hold it, -2 when it was taken back already.
 
     A search: busts are rare, and what happens meanwhile waits some microseconds.
@@ -389,7 +386,7 @@ def frame(
 @kernel
 def drain(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
-    limits: np.ndarray, v: int, now_ns: int,
+    limits: np.ndarray, v: int,
 ) -> int:  # fmt: skip
     """Take what the session has sent: 0, or the reason why the loop must return (with the venue in work.why)."""
     venue = lane[0]["venues"]

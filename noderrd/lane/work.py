@@ -17,7 +17,7 @@ WORK = np.dtype(
         ("event", at.EVENT, (1,)),
         ("view", at.VIEW, (1,)),
         ("intents", at.INTENT, (at.MAX_INTENTS,)),
-        ("verdict", "i8", (3,)),
+        ("verdict", "i8", (4,)),
         ("timespec", "i8", (2,)),
         ("live_insts", "i4", (4096,)),  # 1: its book may be looked at
         ("n_touched", "i8"),
@@ -30,6 +30,7 @@ WORK = np.dtype(
         ("rx_tsc", "i8"),  # counter when the causing datagram had been received; 0: no datagram caused this
         ("next_timer_ns", "i8"),
         ("next_second_ns", "i8"),
+        ("alarms", "i8"),  # of CONTROL, told so far
         ("why", "i8"),  # what a return code is about
         ("models", "u8", (MODELS, 16)),  # what ort.run needs, a model
         ("model_in", "i8", (MODELS,)),  # address of its float32 input

@@ -1,0 +1,42 @@
+"""A strategy that does what the last trade says: its quantity is the order, so that a test speaks to it through the feed.
+
+Below 800_000: a new day order of that many shares, at the trade's price, on the trade's side. From 800_000: immediate-or-cancel of the rest.
+From 900_000: replace the first own order, its total the rest. 999_999: cancel all. 999_998: answer with a fault.
+"""
+
+import numpy as np
+
+from noderrd.strategies import EventKind, IntentKind, Side, TimeInForce, strategy
+
+PARAMS = (("twice", "", 0, 1, 0),)
+STATE = np.dtype([("seen", "i8")], align=True)
+
+
+@strategy(timer="10ms")
+def on_event(event, view, params, state, out):
+    """Do what the trade says."""
+    state[0]["seen"] += 1
+    if event[0]["kind"] != EventKind.TRADE:
+        return 0
+    qty = event[0]["last_qty"]
+    if qty == 999_998:
+        return -7
+    out[0]["venue"] = event[0]["venue"]
+    out[0]["side"] = Side.SELL if event[0]["side"] == Side.BUY else Side.BUY
+    out[0]["px"] = event[0]["last_px"]
+    out[0]["flags"] = 0
+    out[0]["time_in_force"] = TimeInForce.DAY
+    if qty == 999_999:
+        out[0]["kind"] = IntentKind.CANCEL_ALL
+        return 1
+    if qty >= 900_000:
+        out[0]["kind"] = IntentKind.REPLACE
+        out[0]["order_id"] = view[0]["orders"][0]["order_id"]
+        out[0]["qty"] = qty - 900_000
+        return 1
+    out[0]["kind"] = IntentKind.NEW
+    out[0]["qty"] = qty
+    if qty >= 800_000:
+        out[0]["qty"] = qty - 800_000
+        out[0]["time_in_force"] = TimeInForce.IOC
+    return 1
