@@ -31,11 +31,6 @@ KINDS: dict[int, JournalKind] = {
     Command.RESUME: JournalKind.RESUME,
     Command.RELEASE: JournalKind.RESUME,
 }
-    Command.HALT: JournalKind.HALT,
-    Command.KILL: JournalKind.HALT,
-    Command.RESUME: JournalKind.RESUME,
-    Command.RELEASE: JournalKind.RESUME,
-}
 REJECTS_MAX = 20  # a venue that still refuses then wants a person: 20 tries are some 80 s
 
 
