@@ -144,9 +144,8 @@ def jitter(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(dataclasses.asdict(found)))
         return OK
-    print(
-        f"core {found.cpu}, {found.seconds} s: {found.interruptions} interruptions over {found.threshold_ns} ns, {found.lost_fraction:.6%} of the time"
-    )
+    lost = f"{found.lost_fraction:.4%} of the time"
+    print(f"core {found.cpu}, {found.seconds} s: {found.interruptions} interruptions over {found.threshold_ns} ns, {lost}")
     print(f"p50 {found.p50_ns} ns, p99 {found.p99_ns} ns, max {found.max_ns} ns")
     for bound, count in found.histogram.items():
         print(f"  up to {int(bound):>12} ns  {count}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from noderrd.host import address, sysctls
+from noderrd.host.cpu import LANES
 from noderrd.host.ethernet import Setting
 from noderrd.host.files import listed, processors
 from noderrd.host.knob import Absent, Denied, Knob, Port, at_least, exactly
@@ -21,6 +22,7 @@ NAPI = "kernel Documentation/networking/napi.rst"
 SCALING = "kernel Documentation/networking/scaling.rst"
 THP = "kernel Documentation/admin-guide/mm/transhuge.rst"
 IRQ = "kernel Documentation/core-api/irq/irq-affinity.rst"
+CGROUP = "kernel Documentation/admin-guide/cgroup-v2.rst"
 LATENCY = "kernel Documentation/admin-guide/kernel-per-CPU-kthreads.rst"
 ASLEEP = "a card that is asked all the time need not interrupt; what it holds back bounds what a sleeping reader waits"
 
@@ -288,6 +290,9 @@ def _cores(machine: Machine) -> Iterator[Knob]:
         )
     if machine.lanes:
         clean = listed(machine.housekeeping())
+        why = "nobody else is scheduled there; needs cgroup v2 and noderrd-lanes.slice"
+        yield machine.knob(f"file:/{LANES}/cpuset.cpus", "cpu", listed(set(machine.lanes)), why, CGROUP)
+        yield machine.knob(f"file:/{LANES}/cpuset.cpus.partition", "cpu", "isolated", why, CGROUP)
         yield machine.knob("mask:/sys/devices/virtual/workqueue/cpumask", "cpu", clean, "unbound kernel work stays off the lane's core", LATENCY)
         yield machine.knob("mask:/sys/bus/workqueue/devices/writeback/cpumask", "cpu", clean, "write-back stays off the lane's core", LATENCY)
         yield machine.knob("file:/sys/devices/system/machinecheck/machinecheck0/check_interval", "cpu", "0", "no polling for machine checks", LATENCY)
