@@ -6,6 +6,7 @@ folder that is named by a hash of everything else. The user's functions are comp
 compile. An address holds in one process only.
 """
 
+import ast
 import dataclasses
 import functools
 import hashlib
@@ -158,8 +159,8 @@ def decide(text: Text, marked: Any, names: Mapping[str, Any]) -> tuple[np.dtype,
     compiled: Any = kernel(marked.function)
     try:
         compiled.compile(arguments)
-    except (NumbaError, UnsupportedBytecodeError) as error:
-        line, code, message = _explain(error, names["__file__"], text.line)
+    except (NumbaError, UnsupportedBytecodeError, KeyError) as error:
+        line, code, message = _explain(error, text.source.text, names["__file__"], text.line)
         raise refuse(text.source.file, line, code, message) from None
     returned = compiled.overloads[arguments].signature.return_type
     if not isinstance(returned, types.Integer | types.Boolean | types.IntegerLiteral):
@@ -183,8 +184,11 @@ def _state(text: Text, given: object) -> np.dtype:
     raise refuse(text.source.file, text.state_line, "state", wrong)
 
 
-def _explain(error: Exception, generated: str, otherwise: int) -> tuple[int, str, str]:
+def _explain(error: Exception, source: str, generated: str, otherwise: int) -> tuple[int, str, str]:
     """Give the line, a code and one sentence for what numba said in many."""
+    if isinstance(error, KeyError):  # numba's answer to a field that a record lacks, when it is written to
+        nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant) and node.value == error.args[0])
+        return next((node.lineno for node in nodes), otherwise), "compile", f"there is no field {error}"
     text = COLOURS.sub("", str(error))
     place = getattr(error, "loc", None)
     lines = [int(k) for k in re.findall(re.escape(generated) + r" \((\d+)\)", text)]

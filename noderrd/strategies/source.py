@@ -95,16 +95,22 @@ def refuse(file: str, line: int, code: str, message: str, hint: str = "") -> Str
 
 def read(path: Path) -> Text:
     """Read and check a file. Raises StrategyError with every reason that the text alone gives, OSError when it cannot be read."""
+    content = path.read_bytes()
     try:
-        text = path.read_text("utf-8")
-        tree = ast.parse(text)
+        return read_text(str(path), content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise refuse(str(path), 1, "encoding", f"not UTF-8: {error.reason}") from error
+
+
+def read_text(file: str, text: str) -> Text:
+    """Check a text; `file` is how it is called. Raises StrategyError."""
+    try:
+        tree = ast.parse(text)
     except SyntaxError as error:
-        raise refuse(str(path), error.lineno or 1, "syntax", error.msg) from error
+        raise refuse(file, error.lineno or 1, "syntax", error.msg) from error
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; thousands of nested brackets
-        raise refuse(str(path), 1, "syntax", f"not Python: {error}") from error
-    reader = _Reader(Source(str(path), text))
+        raise refuse(file, 1, "syntax", f"not Python: {error}") from error
+    reader = _Reader(Source(file, text))
     reader.module(tree)
     if reader.found:
         raise StrategyError(reader.found)
