@@ -12,6 +12,7 @@ from noderrd.command import Parser
 BENCHES = {
     "histogram": "noderrd.bench.histogram",
     "matching": "noderrd.bench.matching",
+    "journal": "noderrd.bench.journal",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
 

@@ -9,6 +9,8 @@ from noderrd.command import dispatch
 ABOUT = "Ask and steer a running node; check and test what it is given."
 VERBS: dict[str, tuple[str, str]] = {
     "status": ("noderrd.ctl.status", "what runs, what is connected, what is halted"),
+    "journal": ("noderrd.ctl.journal", "verify, show and export the journal"),
+    "why": ("noderrd.ctl.why", "what led to an order, and what became of it"),
     "host": ("noderrd.ctl.host", "tune the machine, prove it, undo it"),
     "rules": ("noderrd.ctl.rules", "check, format, compare, test and apply policy"),
 }
