@@ -1,7 +1,7 @@
 """Command lines: one table of verbs is the help, the documentation's index and the dispatcher at once.
 
 A verb's module has `HELP`, `arguments(parser)` and `main(args) -> exit code`. It is imported only when it is asked for: `status` need not
-load numba.
+load numba. Several verbs may share a module: `args.verb`, and before that the parser's default of that name, says which it was.
 """
 
 import argparse
@@ -46,6 +46,7 @@ def dispatch(program: str, about: str, verbs: Verbs, given: Sequence[str], *, co
         before.error(f"no such verb: {words[0]} ({program} --help lists them)")
     module = importlib.import_module(verbs[words[0]][0])
     parser = Parser(prog=f"{program} {words[0]}", description=verbs[words[0]][1])
+    parser.set_defaults(verb=words[0])
     module.arguments(parser)
     if common is not None:
         common(parser)

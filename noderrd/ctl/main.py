@@ -9,9 +9,25 @@ from noderrd.command import dispatch
 ABOUT = "Ask and steer a running node; check and test what it is given."
 VERBS: dict[str, tuple[str, str]] = {
     "status": ("noderrd.ctl.status", "what runs, what is connected, what is halted"),
+    "books": ("noderrd.ctl.books", "the order books, level by level"),
+    "positions": ("noderrd.ctl.positions", "positions and profit, by strategy, symbol and venue"),
+    "orders": ("noderrd.ctl.orders", "own orders, open and ended, and denials with their rule"),
+    "latency": ("noderrd.ctl.latency", "latency by stage, in nanoseconds"),
+    "counters": ("noderrd.ctl.counters", "what the lane counted"),
+    "logs": ("noderrd.ctl.logs", "the logs of the node's processes"),
+    "top": ("noderrd.ctl.top", "all of it on one terminal"),
+    "halt": ("noderrd.ctl.order", "stop new orders of the node, or of a strategy, a symbol, a venue"),
+    "resume": ("noderrd.ctl.order", "let new orders go out again"),
+    "cancel-all": ("noderrd.ctl.order", "cancel every open order"),
+    "flatten": ("noderrd.ctl.order", "cancel, then close every position"),
+    "pause": ("noderrd.ctl.order", "call no strategy; feeds, acks and fills go on"),
+    "continue": ("noderrd.ctl.order", "call the strategies again"),
+    "reload": ("noderrd.ctl.order", "read the policy again; what runs keeps running when it is refused"),
+    "stop": ("noderrd.ctl.order", "cancel, wait for the acks, end the node"),
     "journal": ("noderrd.ctl.journal", "verify, show and export the journal"),
     "why": ("noderrd.ctl.why", "what led to an order, and what became of it"),
     "host": ("noderrd.ctl.host", "tune the machine, prove it, undo it"),
+    "strategy": ("noderrd.ctl.strategy", "write a strategy from a template, or check one"),
     "rules": ("noderrd.ctl.rules", "check, format, compare, test and apply policy"),
 }
 

@@ -1,0 +1,128 @@
+"""A lane as the daemon sees it: its shared memory read, its words written, its ring of commands fed. Only `command` waits for the lane."""
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import trio
+
+from core import layout as at
+from core.codes import Command, Halt, Scope
+from noderrd.control.resolve import Places
+from noderrd.lane.memory import Shared, Sizes
+from noderrd.lane.spec import LaneSpec
+
+SHM = Path("/dev/shm")  # noqa: S108 - the kernel's own, and the files are 0600
+ANSWER_S = 5.0
+POLL_S = 0.001
+RETRIES = 200
+
+
+class NoAnswer(Exception):
+    """The lane did not carry a command out in time: it is away, or busy for too long."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What came of a command: `status` 0 is done; how much it acted on, and how much it could not."""
+
+    status: int
+    acted: int
+    failed: int
+
+
+def places(name: str, state: Path) -> Places:
+    """Give where a lane's files are: named by the node's state folder, so that two nodes of a host do not meet and a restart finds them again."""
+    folder = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
+    return Places(name, SHM / f"noderrd-{folder}-{name}", SHM / f"noderrd-{folder}-{name}.stop")
+
+
+def sizes(spec: LaneSpec) -> Sizes:
+    """Give the sizes of a lane's file; noderrd.lane.prepare says the same to the lane."""
+    return Sizes(len(spec.venues), len(spec.instruments), len(spec.products), at.MAX_STRATEGIES, spec.levels, spec.table)
+
+
+class Lane:
+    """One lane. Raises ValueError when the file that is there was made for another configuration or version."""
+
+    def __init__(self, spec: LaneSpec) -> None:
+        self.spec = spec
+        self.shared = Shared(Path(spec.shared), sizes(spec), create=True)
+        self._turn = trio.Lock()  # one command after the other: the ring has one producer
+
+    @property
+    def ready(self) -> bool:
+        """Whether its loop turns."""
+        return bool(self.shared.control[0]["ready"]) and self.shared.owned()
+
+    @property
+    def pid(self) -> int:
+        """Of the process that holds the file; 0 when none does."""
+        return int(self.shared.control[0]["pid"]) if self.shared.owned() else 0
+
+    async def command(self, verb: Command, scope: Scope = Scope.NODE, index: int = 0) -> Done:
+        """Have the lane do something. Raises NoAnswer."""
+        async with self._turn:
+            control = self.shared.control[0]
+            head = int(control["command_head"])
+            row = self.shared.commands[head % at.COMMAND_SLOTS]
+            row["verb"], row["scope"], row["index"], row["done"] = verb, scope, index, 0
+            row["seq"] = head + 1
+            control["command_head"] = head + 1
+            with trio.move_on_after(ANSWER_S):
+                while int(control["command_tail"]) <= head:  # noqa: ASYNC110 - another process raises it, and tells nobody
+                    await trio.sleep(POLL_S)
+                return Done(int(row["status"]), int(row["acted"]), int(row["failed"]))
+        message = f"{self.spec.name} did not answer in {ANSWER_S:.0f} s"
+        raise NoAnswer(message)
+
+    def halt(self, scope: Scope, index: int, why: Halt) -> None:
+        """Raise the halt word of a scope at once, also while no lane runs: new orders look at it, cancels do not."""
+        control = self.shared.control[0]
+        if scope == Scope.NODE:
+            control["halt_node"] = why
+        elif scope == Scope.VENUE:
+            control["halt_venue"][index] = why
+        elif scope == Scope.STRATEGY:
+            control["halt_strategy"][index] = why
+        else:
+            self.shared.halt_symbol[self.shared.insts["product"] == index] = why
+
+    def open_orders(self) -> int:
+        """Count its orders that can still fill, or may for all it knows."""
+        return int(self.shared.lane[0]["n_live"])
+
+    def remove(self) -> None:
+        """Delete its files: nothing is left in /dev/shm. Only when no lane runs."""
+        for path in (self.spec.shared, self.spec.stop):
+            Path(path).unlink(missing_ok=True)
+
+
+def book(shared: Shared, inst: int) -> tuple[np.void, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Give a copy of an instrument's record and, a side each, prices, shares and orders of its levels, best first, all of one moment.
+
+    The sequence lock is odd while the lane changes them. After RETRIES the copy is given as it is: a lane that died inside a change leaves it odd.
+    """
+    for attempt in range(RETRIES):
+        before = int(shared.insts[inst]["version"])
+        row = shared.insts[inst].copy()
+        sides = [[table[inst, side, : int(row["n"][side])][::-1].copy() for side in range(2)] for table in (shared.px, shared.qty, shared.cnt)]
+        if before & 1 == 0 and int(shared.insts[inst]["version"]) == before:
+            break
+        if attempt > RETRIES // 2:
+            os.sched_yield()
+    return row, sides[0], sides[1], sides[2]
+
+
+def mark(shared: Shared, inst: int, long: bool) -> int:
+    """Give the price at which a position is valued: a long at the bid, a short at the ask, of the last LIVE book; else the last trade."""
+    row = shared.insts[inst]
+    side = 0 if long else 1
+    state = int(row["state"]) | int(shared.venues[int(row["venue"])]["state"])
+    n = int(row["n"][side])
+    if state == 0 and n > 0:
+        return int(shared.px[inst, side, n - 1])
+    last = int(row["mark"][side])
+    return last if last > 0 else int(row["last_px"])

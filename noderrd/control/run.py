@@ -1,0 +1,134 @@
+"""`noderrd run`: read everything, refuse with every reason or start, and tell systemd how it goes."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import sdnotify
+import trio
+
+from noderrd import config as configuration
+from noderrd import logs
+from noderrd.config import Config
+from noderrd.control import node as nodes
+from noderrd.control import server, state
+from noderrd.control.node import Node, Unfit
+from noderrd.lane.spec import LaneSpec
+from noderrd.settings import SettingsError
+
+HELP = "run the node that a noderrd.toml describes"
+INTERRUPTED = 130
+STATUS_S = 1.0
+FOLDERS = ("run", "logs", "journal")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="noderrd.toml")
+    parser.add_argument("--rules", type=Path, action="append", default=[], metavar="PATH", help="rules files or folders, in place of those it names")
+    parser.add_argument("--check", action="store_true", help="read and compile everything, say what is wrong, start nothing")
+
+
+def main(args: argparse.Namespace) -> int:
+    """0 stopped, or nothing wrong; 1 refused, with every reason; 130 after a second Ctrl-C."""
+    try:
+        config = configuration.read(args.config)
+        paths = args.rules or config.rules_paths()
+        spec, said = nodes.spec_of(config, paths, known_rules(config))
+        with tempfile.TemporaryDirectory(prefix="noderrd-check-") as folder:
+            trial = Path(folder) / "spec.json"
+            spec.write(trial)
+            nodes.inspect(trial)
+    except (SettingsError, Unfit) as why:
+        print(why, file=sys.stderr)
+        return 1
+    if args.check:
+        return 0
+    log = logs.get("daemon")
+    for folder in FOLDERS:
+        (config.node.state / folder).mkdir(parents=True, exist_ok=True)
+    try:
+        line = server.listen(socket_path(config))
+        with line:
+            node = Node(config, paths, spec, said, log)
+            node.write_spec(spec)
+            return trio.run(_live, node, line, log)
+    except (server.Taken, state.Foreign, ValueError, OSError) as why:
+        print(why, file=sys.stderr)
+        return 1
+    finally:
+        if "node" in locals():
+            socket_path(config).unlink(missing_ok=True)
+
+
+def socket_path(config: Config) -> Path:
+    """Give where the node answers: where systemd has made a folder for it, else in its state folder."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY")
+    return Path(runtime.split(":", 1)[0]) / "noderrd.sock" if runtime else config.node.state / "noderrd.sock"
+
+
+def known_rules(config: Config) -> list[str]:
+    """Give the table of rules of the last run: what it denied still names its rule."""
+    last = config.node.state / "run" / f"{nodes.NAME}.json"
+    try:
+        return LaneSpec.read(last).rules
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+async def _live(node: Node, line: Any, log: Any) -> int:
+    """Run the node, its socket and its signals until it has stopped."""
+    notify = sdnotify.SystemdNotifier()
+    async with trio.open_nursery() as nursery:
+        code = [0]
+        nursery.start_soon(_signals, node, nursery.cancel_scope, code, log)
+        nursery.start_soon(server.serve, line, node.handle, log)
+        nursery.start_soon(_systemd, node, notify)
+        await node.run()
+        notify.notify("STOPPING=1")
+        await trio.sleep(0.05)  # whoever asked for the stop is still being answered
+        nursery.cancel_scope.cancel()
+    if node.still_open:
+        print(f"{node.still_open} orders stay open", file=sys.stderr)
+    return code[0]
+
+
+async def _signals(node: Node, scope: trio.CancelScope, code: list[int], log: Any) -> None:
+    """SIGTERM and SIGINT stop; the second one leaves at once; SIGHUP reads the policy again."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+        async for number in received:
+            if number == signal.SIGHUP:
+                try:
+                    await node.reload()
+                    log.info("policy reloaded")
+                except Unfit as why:
+                    log.error("policy not reloaded: what ran keeps running", reason=str(why))
+            elif node.stopping.is_set():
+                log.warning("left at once", open_orders=node.lane.open_orders())
+                node.kill()
+                code[0] = INTERRUPTED
+                scope.cancel()
+            else:
+                log.info("stopping", signal=signal.Signals(number).name)
+                node.stopping.set()
+
+
+async def _systemd(node: Node, notify: Any) -> None:
+    """Tell READY once, STATUS when it changes, and WATCHDOG while the lane's loop turns."""
+    told = ""
+    was_ready = False
+    period = float(os.environ.get("WATCHDOG_USEC", "0")) / 2e6
+    while True:
+        now = node.state
+        if now in {"ready", "halted"} and not was_ready:
+            notify.notify("READY=1")
+            was_ready = True
+        if now != told:
+            notify.notify(f"STATUS={now}")
+            told = now
+        notify.notify("WATCHDOG=1")
+        await trio.sleep(min(STATUS_S, period) if period else STATUS_S)
