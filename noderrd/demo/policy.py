@@ -60,9 +60,8 @@ def strategy(name: str, file: Path, settings: dict[str, str]) -> Written:
     lines = [f"strategy {name} {{", f"  file     {quoted(file)}", f"  symbols  {', '.join(plan.SYMBOLS)}"]
     if settings:
         units = declared(file)
-        lines.append(
-            "  set      " + ", ".join(f"{key} = {value}{units.get(key, '') if value[-1].isdigit() else ''}" for key, value in settings.items())
-        )
+        entries = [f"{key} = {value}{units.get(key, '') if value[-1].isdigit() else ''}" for key, value in settings.items()]
+        lines.append("  set      " + ", ".join(entries))
     return Written(f"strategy {name}", "\n".join([*lines, "}\n"]))
 
 
