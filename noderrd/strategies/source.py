@@ -155,9 +155,12 @@ class _Reader:
 
     def imports(self, node: ast.Import | ast.ImportFrom) -> None:
         """An import at the top level."""
+        plain = isinstance(node, ast.Import)
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or "."]
         for name in names:
-            if name not in IMPORTS:
+            if plain and name == "noderrd.strategies":
+                self.say(node, "import", "written as: from noderrd.strategies import strategy, ...")
+            elif name not in IMPORTS:
                 self.say(node, "import", f"{name} may not be imported by a strategy", f"allowed are {', '.join(sorted(IMPORTS))}")
 
     def assignment(self, node: ast.Assign | ast.AnnAssign) -> None:
