@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
+from core.feature import NAMES
 from noderrd import rulefiles
 from noderrd.config import Config
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
@@ -183,4 +184,7 @@ def in_unit(quantity: Quantity, unit: str) -> Decimal | None:
 
 def _model(block: model.Model, products: list[str], found: list[Diagnostic]) -> ModelSpec:
     symbols, path = _symbols(block, products, found), _file(block, found)
-    return ModelSpec(block.name, str(path or ""), list(block.features), symbols)
+    unknown = [name for name in block.features if name not in NAMES]
+    if unknown:
+        found.append(_fault(block, "features", f"no such feature: {', '.join(unknown)}", f"there are {', '.join(NAMES)}"))
+    return ModelSpec(block.name, str(path or ""), list(block.features) or NAMES, symbols)

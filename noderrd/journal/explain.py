@@ -109,7 +109,7 @@ def features(rows: np.ndarray) -> dict[str, float]:
     from noderrd.lane import cache
 
     cache.prepare()
-    from core.features import NAMES
+    from core.feature import NAMES
 
     values = np.frombuffer(b"".join(decode.data_of(row) for row in rows), np.float32)
     return {name: float(value) for name, value in zip(NAMES, values, strict=False)}

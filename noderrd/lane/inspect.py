@@ -13,7 +13,6 @@ from noderrd.lane import cache
 def main() -> int:
     """Look at everything that a lane would load."""
     cache.prepare()
-    from core import features
     from noderrd.lane import ort
     from noderrd.lane.spec import LaneSpec
     from noderrd.strategies import compile as strategies
@@ -26,12 +25,8 @@ def main() -> int:
         except (strategies.StrategyError, OSError) as why:
             wrong.append(str(why))
     for model in spec.models:
-        unknown = [name for name in model.features if name not in features.NAMES]
-        if unknown:
-            wrong.append(f"model {model.name}: no such feature: {', '.join(unknown)} (there are {', '.join(features.NAMES)})")
-            continue
         try:
-            ort.Model(Path(model.file), model.features or list(features.NAMES))
+            ort.Model(Path(model.file), model.features)
         except (ort.ModelError, OSError) as why:
             wrong.append(f"model {model.name}: {why}")
     for line in wrong:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from core import features, itch, risk
+from core import itch, risk
 from core import layout as at
 from core.codes import BookState, Halt, Limit, Mode, Session
+from core.feature import NAMES
 from noderrd.feeds import multicast
 from noderrd.lane import cold, ort
 from noderrd.lane.memory import Shared, Sizes
@@ -205,7 +206,7 @@ class Loaded:
         desk["model_in"][k], desk["model_out"][k] = model.input.ctypes.data, model.output.ctypes.data
         names = spec.models[k].features
         desk["model_n"][k] = len(names)
-        desk["model_feature"][k][: len(names)] = [features.NAMES.index(name) for name in names]
+        desk["model_feature"][k][: len(names)] = [NAMES.index(name) for name in names]
         for p, symbol in enumerate(spec.products):
             if not spec.models[k].symbols or symbol in spec.models[k].symbols:
                 self._shared.products[p]["model"] = k

@@ -187,7 +187,7 @@ def main() -> int:
     from noderrd.lane import cache
 
     cache.prepare()
-    from core.features import NAMES
+    from core.feature import NAMES
 
     first = 16 * args.seed
     taught, checked, unseen = (samples(range(first + a, first + b), args.seconds) for a, b in ((0, 10), (10, 13), (13, 16)))
