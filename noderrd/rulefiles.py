@@ -5,6 +5,7 @@ A relative path in a rule is looked for beside the rules file, then (for rules.d
 """
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,15 +27,16 @@ def read(path: str) -> bytes:
 
 def expand(pattern: str, file: str) -> list[str]:
     """Give the paths that an include in `file` names, sorted."""
-    found = glob.glob(str(Path(file).parent / pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    found = glob.glob(os.path.normpath(Path(file).parent / pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
     return [path for path in sorted(found) if Path(path).is_file()]
 
 
-def under(paths: Sequence[Path]) -> list[str]:
-    """Give the rules files that paths name: a folder stands for its *.rules, sorted."""
+def under(paths: Sequence[Path], *patterns: str) -> list[str]:
+    """Give the files that paths name: a folder stands for its files of these patterns (*.rules), sorted."""
     found: list[str] = []
     for path in paths:
-        found += [str(p) for p in sorted(path.glob("*.rules"))] if path.is_dir() else [str(path)]
+        inside = sorted(p for pattern in patterns or ("*.rules",) for p in path.glob(pattern))
+        found += [str(p) for p in inside] if path.is_dir() else [str(path)]
     return found
 
 

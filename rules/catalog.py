@@ -109,13 +109,6 @@ SEVERITIES = ("info", "warning", "critical")
 THEN = ("halt",)
 WEIGHTS = ("latency", "cost", "liquidity", "reliability")
 FEES = ("maker", "taker")
-# Those of core/features.py, in its order: named here too, so that checking a policy loads no kernels.
-FEATURES = (
-    "imbalance", "microprice", "spread", "imbalance_3", "imbalance_10", "bid_qty", "ask_qty", "bid_depth", "ask_depth", "bid_gap",
-    "ask_gap", "bid_orders", "ask_orders", "bid_venues", "ask_venues", "ofi_125ms", "ofi_1s", "ofi_8s", "trades_125ms", "trades_1s",
-    "trades_8s", "return_125ms", "return_1s", "return_8s", "volatility_125ms", "volatility_1s", "volatility_8s", "burst", "intensity",
-    "volume", "spread_change", "last_trade",
-)  # fmt: skip
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 RISK = {
@@ -126,7 +119,7 @@ RISK = {
     "max_order_rate": _amount("new orders and replaces a second, with one second's worth of burst", RATE, high=Fraction(1, 1_000), whole=True),
     "max_open_orders": _amount("orders open at once", NUMBER, high=10**6, whole=True),
     "max_daily_loss": _amount(
-        "loss since midnight UTC, realised and unrealised, fees included; then halt", *MONEY, high=MOST, whole=True, active=False, then=THEN
+        "loss since midnight UTC, realised and unrealised, fees included; `then halt`: the node halts too", *MONEY, high=MOST, whole=True, then=THEN
     ),
 }
 _CALENDAR = {
@@ -209,6 +202,22 @@ BLOCKS: dict[str, BlockSpec] = {
     ),
 }
 
+# Blocks of scenario files (noderrctl rules test), which are no policy.
+SCENARIO: dict[str, BlockSpec] = {
+    "scenario": BlockSpec(
+        "NAME",
+        "what is measured and asked, and what must come of it",
+        {
+            "policy": FieldSpec("TEXT", "the policy under test: a file or a pattern, relative to this file", required=True, many=True),
+            "start": FieldSpec("DATES", "wall clock at 0s; 2026-01-05 12:00 Etc/UTC, a Monday, if left out"),
+            "given": FieldSpec("GIVEN", "a metric's value, or a state: from 0s to the end, every 1s, if not said otherwise", many=True),
+            "order": FieldSpec("TRIAL", "an order, and what risk must say of it: passed, or denied and by which limit", many=True),
+            "expect": FieldSpec("EXPECTATION", "the state of an alert at a time", many=True),
+        },
+    )
+}
+KINDS = BLOCKS | SCENARIO
+
 _ZERO, _ONE = Fraction(0), Fraction(1)
 
 
@@ -246,6 +255,7 @@ METRICS: dict[str, MetricSpec] = {
     "pnl": MetricSpec(USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue"), together="sum"),
     "daily_loss": MetricSpec(USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO, together="sum"),
     "spread": MetricSpec(TICKS, "best ask minus best bid", ("symbol", "venue")),
+    "mid": MetricSpec(USD, "middle of best bid and best ask", ("symbol", "venue"), _ZERO),
     "edge": MetricSpec(TICKS, "what a model expects a trade to earn", ("symbol",)),
     "uncertainty": MetricSpec(NUMBER, "1 minus the largest class probability of a model's score, scaled to 0..1", ("symbol",), _ZERO, _ONE),
     "imbalance": MetricSpec(NUMBER, "(bid - ask) / (bid + ask) quantity at the best prices", ("symbol", "venue"), -_ONE, _ONE),

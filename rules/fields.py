@@ -28,7 +28,7 @@ class Fields:
         self, block: syntax.Block, lets: Mapping[str, Quantity | None], strategies: Sequence[str], reports: Reports, faulty: set[int]
     ) -> None:
         self.block = block
-        self.spec = catalog.BLOCKS[block.kind]
+        self.spec = catalog.KINDS[block.kind]
         self._reports = reports
         self._resolver = Resolver(lets, self.report, strategies=strategies)
         self.where: dict[str, Span] = {}

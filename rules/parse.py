@@ -6,7 +6,7 @@ after a mistake the parser goes back to where the field began and goes on behind
 (c) messages by example: a mistake that leads to the same state and token as an example gets the example's message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -27,8 +27,31 @@ _T = TypeVar("_T")
 
 MAX_OPERATORS = 128  # in one field: bounds how deep an expression can be
 
-KEYWORDS = {word: word.upper() for word in ("and", "for", "is", "not", "or", "otherwise", "over", "then", "weight", "when", "within")}
-STARTS = {"let": "LET", "include": "INCLUDE"} | dict.fromkeys(catalog.BLOCKS, "BLOCK")
+KEYWORDS = {
+    word: word.upper()
+    for word in (
+        "and",
+        "at",
+        "by",
+        "every",
+        "for",
+        "from",
+        "is",
+        "not",
+        "on",
+        "or",
+        "otherwise",
+        "over",
+        "rising",
+        "then",
+        "to",
+        "weight",
+        "when",
+        "within",
+    )
+}
+POLICY = {"let": "LET", "include": "INCLUDE"} | dict.fromkeys(catalog.BLOCKS, "BLOCK")
+SCENARIOS = {"let": "LET"} | dict.fromkeys(catalog.SCENARIO, "BLOCK")
 _OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "COMPARE", "AND", "OR"))
 _PUNCTUATION = ("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "COMMA", "EQUAL", "PLUS", "MINUS", "TIMES", "COMPARE", "END")
 _SHAPES = (
@@ -47,6 +70,9 @@ _SHAPES = (
     "DATES",
     "FAULT",
     "TIER",
+    "GIVEN",
+    "EXPECTATION",
+    "TRIAL",
 )
 _TERMINALS = ("NAME", "NUMBER", "STRING", "DAYS", "DATE", "CLOCK", "ZONE", "LET", "INCLUDE", "BLOCK", *_PUNCTUATION, *_SHAPES, *KEYWORDS.values())
 
@@ -115,6 +141,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "'recover' is followed by 'within'": ("chaos a {\nrecover 2s\n}", "chaos a {\nrecover\n}"),
     "a block's head is followed by '{'": ("venue a\n", "venue\n"),
     "a constant is declared as: let NAME = VALUE": ("let\n", "let a\n", "let a 5\n", "let = 5\n", "let a =\n"),
+    "'given' says: METRIC = VALUE, METRIC rising RATE, or SUBJECT is STATE": ("scenario a {\ngiven edge\n}", "scenario a {\ngiven edge 2\n}"),
+    "'expect' says: ALERT is [not] STATE at TIME": ("scenario a {\nexpect b\n}", "scenario a {\nexpect b is firing\n}"),
     'an include names its files in a string: include "rules.d/*.rules"': ("include\n", "include a\n"),
 }
 
@@ -133,10 +161,13 @@ class Parsed:
         return sorted(self.scanned.diagnostics, key=lambda d: (d.span.line, d.span.col))
 
 
-def parse(source: Source) -> Parsed:
-    """Read a text. Never raises for what the text holds: its faults are in the result's diagnostics."""
+def parse(source: Source, starts: Mapping[str, str] = POLICY) -> Parsed:
+    """Read a text of statements that begin with the words of `starts`: POLICY or SCENARIOS.
+
+    Never raises for what the text holds: its faults are in the result's diagnostics.
+    """
     scanned = scan(source)
-    return Parsed(source, tuple(_Parser(scanned).statements()), scanned)
+    return Parsed(source, tuple(_Parser(scanned, starts).statements()), scanned)
 
 
 class _NoLexer(Lexer):
@@ -160,8 +191,9 @@ def _lark() -> Lark:
 class _Parser:
     """Feeds a scan's tokens to Lark, a statement at a time."""
 
-    def __init__(self, scanned: Scan, *, learning: bool = False) -> None:
+    def __init__(self, scanned: Scan, starts: Mapping[str, str], *, learning: bool = False) -> None:
         self.scanned = scanned
+        self.starts = starts
         self.tokens = scanned.tokens
         self.at = 0
         self.learning = learning  # reading an example: its first mistake is wanted, not a message
@@ -209,19 +241,19 @@ class _Parser:
     def _start_of(self, head: Token) -> str | None:
         """Give the terminal of a statement's first word. A word that is nearly one is told of and taken for it."""
         text = str(head.value)
-        if head.type == "NAME" and text in STARTS:
-            return STARTS[text]
+        if head.type == "NAME" and text in self.starts:
+            return self.starts[text]
         if head.type != "NAME":
-            self._error(head, "syntax", f"expected a block ({', '.join(STARTS)}), found {_found(head)}")
+            self._error(head, "syntax", f"expected a block ({', '.join(self.starts)}), found {_found(head)}")
             return None
-        meant = nearest(text, STARTS)
-        if meant and not self._opens(self.at) and STARTS[meant] == "BLOCK":
+        meant = nearest(text, self.starts)
+        if meant and not self._opens(self.at) and self.starts[meant] == "BLOCK":
             meant = ""
-        self._error(head, "block", f"unknown block '{text}'", f"did you mean '{meant}'?" if meant else f"known are {', '.join(STARTS)}")
+        self._error(head, "block", f"unknown block '{text}'", f"did you mean '{meant}'?" if meant else f"known are {', '.join(self.starts)}")
         if not meant:
             return None
         head.value = meant
-        return STARTS[meant]
+        return self.starts[meant]
 
     def _block(self) -> syntax.Statement | None:
         """Read a block behind its first word."""
@@ -244,7 +276,9 @@ class _Parser:
                 self._end_of_block()
                 return self._finish()
             elif (
-                token.type == "NAME" and str(token.value) in STARTS and (str(token.value) not in catalog.BLOCKS[kind].fields or self._opens(self.at))
+                token.type == "NAME"
+                and str(token.value) in self.starts
+                and (str(token.value) not in catalog.KINDS[kind].fields or self._opens(self.at))
             ):
                 break  # the next block begins: this one lacks its brace, which the scan has told
             else:
@@ -301,7 +335,7 @@ class _Parser:
     def _broken_off(self, kind: str) -> str:
         """Say what is missing where a line that should go on is followed by another field; "" where that is not so."""
         before, token = self.tokens[self.at - 1], self.tokens[self.at]
-        if str(token.value) not in catalog.BLOCKS[kind].fields or "\n" not in self.scanned.source.text[before.end : token.at]:
+        if str(token.value) not in catalog.KINDS[kind].fields or "\n" not in self.scanned.source.text[before.end : token.at]:
             return ""
         after = self.tokens[self.at + 1].type if self.at + 1 < len(self.tokens) else "END"
         if before.type == "COMMA":
@@ -312,7 +346,7 @@ class _Parser:
 
     def _shape_of(self, kind: str, token: Token) -> str | None:
         """Give the terminal of a field's first word. A word that is nearly a field is told of and taken for it."""
-        fields, text = catalog.BLOCKS[kind].fields, str(token.value)
+        fields, text = catalog.KINDS[kind].fields, str(token.value)
         if token.type == "DAYS" and kind in {"blackout", "schedule"}:
             return "WINDOW"
         if token.type != "NAME":
@@ -399,7 +433,7 @@ class _Parser:
             self.mistake = self.mistake or (position, token.type)
             return
         before = self.tokens[self.at - 1]
-        fields = catalog.BLOCKS[kind].fields if kind else {}
+        fields = catalog.KINDS[kind].fields if kind else {}
         if before.type == "NUMBER" and token.type == "NAME" and str(token.value) not in fields:
             text = str(token.value)
             self._error(token, "unit", f"unknown unit '{text}'", did_you_mean(text, UNITS) or f"units are {', '.join(UNITS)}")
@@ -420,7 +454,7 @@ def _examples() -> dict[tuple[int, str], str]:
     learned: dict[tuple[int, str], str] = {}
     for message, texts in EXAMPLES.items():
         for text in texts:
-            parser = _Parser(scan(Source("example", text)), learning=True)
+            parser = _Parser(scan(Source("example", text)), POLICY | SCENARIOS, learning=True)
             parser.statements()
             if parser.mistake is not None:
                 learned.setdefault(parser.mistake, message)
@@ -537,6 +571,22 @@ class _Build(Transformer[Any, Any]):
     def tier(self, items: list[Any]) -> Any:
         when = items[3] if items[2].type == "WHEN" else None
         return syntax.Tier(items[0].at, items[-1].end, _word(items[0]), _word(items[1]), when, items[-1])
+
+    def given(self, items: list[Any]) -> Any:
+        lasting = {items[k].type: items[k + 1] for k in range(4, len(items), 2)}
+        value = _word(items[3]) if isinstance(items[3], Token) else items[3]
+        times = (lasting.get("EVERY"), lasting.get("FROM"), lasting.get("TO"))
+        return syntax.Given(items[0].at, items[-1].end, _word(items[0]), items[1], str(items[2].value), value, *times)
+
+    def expectation(self, items: list[Any]) -> Any:
+        negated = items[3].type == "NOT"
+        return syntax.Expectation(items[0].at, items[-1].end, _word(items[0]), _word(items[1]), negated, _word(items[3 + negated]), items[-1])
+
+    def trial(self, items: list[Any]) -> Any:
+        word, side, quantity, symbol, _, price, _, venue, _, strategy, _, moment, _, verdict, *limit = items
+        end = items[-1].end
+        last = limit[0] if limit else None
+        return syntax.Trial(word.at, end, _word(word), _word(side), quantity, symbol, price, venue, strategy, moment, verdict, last)
 
     def name(self, items: list[Any]) -> Any:
         return _word(items[0])

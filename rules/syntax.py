@@ -204,6 +204,43 @@ class Tier(Field):
     weight: Expression
 
 
+@dataclass(frozen=True, slots=True)
+class Given(Field):
+    """`given spread = 3 ticks every 100ms from 2s to 8s`, `given orders rising 100/s`, `given book is stale`: `how` is =, rising or is."""
+
+    metric: Metric
+    how: str
+    value: Expression | Word
+    every: Expression | None
+    begin: Expression | None
+    end_at: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation(Field):
+    """`expect slow_tick is not firing at 5s`."""
+
+    alert: Word
+    negated: bool
+    state: Word
+    moment: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Field):
+    """`order buy 600 shares GOOG for 175 USD on NSDQ by quotes at 2s is denied max_order_size`."""
+
+    side: Word
+    quantity: Expression
+    symbol: Word
+    price: Expression
+    venue: Word
+    strategy: Word
+    moment: Expression
+    verdict: Word
+    limit: Word | None
+
+
 # Statements.
 
 

@@ -1,5 +1,8 @@
 """Policies from texts held in memory, for tests."""
 
+import subprocess
+import sys
+
 from rules import check
 
 
@@ -28,3 +31,9 @@ def policy(text):
 def messages(text):
     """Give what is said of a text: (line, code, message)."""
     return [(d.span.line, d.code, d.message) for d in load({"test.rules": text})[1]]
+
+
+def ctl(*arguments, stdin=""):
+    """Run `noderrctl rules` as a user does."""
+    command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "rules", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False, timeout=60)

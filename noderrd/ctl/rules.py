@@ -9,6 +9,7 @@ VERBS: Verbs = {
     "check": ("noderrd.ctl.rules_check", "find every fault of the files, taken together as one policy"),
     "fmt": ("noderrd.ctl.rules_fmt", "lay files out in the one way, in place"),
     "diff": ("noderrd.ctl.rules_diff", "say which policy changes between two files, not which text"),
+    "test": ("noderrd.ctl.rules_test", "run scenarios: what is measured and asked, and what must come of it"),
 }
 
 

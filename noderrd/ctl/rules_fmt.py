@@ -12,7 +12,7 @@ from noderrd.ctl import rules_check
 from rules.diagnostic import Diagnostic
 from rules.format import format_text
 from rules.include import Reports, text_of
-from rules.parse import parse
+from rules.parse import POLICY, SCENARIOS, parse
 from rules.scan import MAX_FILE
 from rules.span import Source, Span
 
@@ -21,7 +21,7 @@ STDIN = "-"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="rules files or folders of them; - filters standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="rules and scenario files, or folders of them; - filters standard input")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if anything would change")
 
 
@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> int:
     faults: list[Diagnostic] = []
     sources: dict[str, Source] = {}
     changed: list[str] = []
-    for file in rulefiles.under([Path(name) for name in args.files]):
+    for file in rulefiles.under([Path(name) for name in args.files], "*.rules", "*.scenario"):
         try:
             source, formatted, found = _formatted(file, rulefiles.read(file))
         except OSError as why:
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> int:
 def _formatted(file: str, content: bytes) -> tuple[Source, str | None, list[Diagnostic]]:
     """Give a file's text and its canonical text; None, and what is wrong, where it has no syntax."""
     reports = Reports()
-    parsed = parse(Source(file, text_of(file, content, reports)))
+    parsed = parse(Source(file, text_of(file, content, reports)), POLICY | SCENARIOS)
     faults = [*reports.found, *parsed.diagnostics]
     return parsed.source, None if faults else format_text(parsed), faults
 

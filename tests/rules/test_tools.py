@@ -6,13 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from policies import ctl
 
 GOOD = "let a = 5ms\n\nvenue NSDQ {\n  cap  60%\n}\n"
-
-
-def ctl(*arguments, stdin=""):
-    command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "rules", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False, timeout=60)
 
 
 @pytest.fixture
