@@ -433,7 +433,7 @@ def forget(accounts: np.ndarray, a: int) -> None:
 @kernel
 def filled_up(tokens: int, since_ns: int, rate: int, now_ns: int) -> int:
     """Give the nano-tokens of a bucket now: `rate` a second, one second's worth held and a quarter more for cancels (Turner 1986)."""
-    elapsed = min(max(now_ns - since_ns, i64(0)), i64(NANO))
+    elapsed = min(max(now_ns - since_ns, i64(0)), i64(2 * NANO))
     return min(tokens + elapsed * rate, (rate + kept(rate)) * NANO)
 
 
@@ -561,9 +561,10 @@ def check(
             code = open_orders(positions, limits, index, inst, n_insts, verdict)
             if code != Denial.PASS:
                 return code
-    code = position_limits(positions, limits, index, inst, n_insts, side, more, verdict)
-    if code != Denial.PASS:
-        return code
+    if more > 0:
+        code = position_limits(positions, limits, index, inst, n_insts, side, more, verdict)
+        if code != Denial.PASS:
+            return code
     code = money(lane, insts, positions, limits, index, inst, strat, side, order_px, more, verdict)
     if code != Denial.PASS:
         return code
