@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.feature import NAMES as FEATURES
 from rules import catalog, consistency, model, syntax
 from rules.diagnostic import Diagnostic, did_you_mean
 from rules.fields import Fields
@@ -148,7 +149,7 @@ class _Checker:
             during = f.names("during", self.names["schedule"], "schedule")
             return model.Strategy(**head, file=f.text("file"), symbols=symbols, params=f.params(), budget_ns=f.duration("budget"), during=during)
         if kind == "model":
-            features = f.names("features", catalog.FEATURES, "feature")
+            features = f.names("features", FEATURES, "feature")
             return model.Model(**head, file=f.text("file"), features=features, symbols=f.names("symbols"), act=f.guard("act"))
         if kind == "notify":
             return model.Notify(**head, webhook=f.url("webhook"))
