@@ -60,7 +60,7 @@ class Admin:
             "counts": Verb("what has been counted", {}, self._counts),
         }
 
-    async def serve(self, path: Path) -> None:
+    async def serve(self, path: Path, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take connections. Raises OSError when the socket cannot be made."""
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             path.unlink()  # of a venue that was killed: a living one holds the record and the ports
@@ -69,6 +69,7 @@ class Admin:
             await door.bind(str(path))
             path.chmod(0o660)
             door.listen()
+            task_status.started()
             await trio.serve_listeners(self._talk, [trio.SocketListener(door)])
         finally:
             path.unlink(missing_ok=True)

@@ -120,10 +120,11 @@ class Feed:
                     self._send(self._exchange.record.feed_next, 0, b"")
             await trio.sleep(HEARTBEAT_S)
 
-    async def serve(self, address: str) -> None:
-        """Answer requests for messages, from the first one on. Raises OSError when the address is taken."""
+    async def serve(self, address: str, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Answer requests for messages, from the first one on; the port is the task's word. Raises OSError when the address is taken."""
         with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
             await door.bind(split(address))
+            task_status.started(door.getsockname()[1])
             while True:
                 try:
                     request, whom = await door.recvfrom(2048)

@@ -26,10 +26,11 @@ class Glimpse:
         self._door = Door(judge, log)
         self.served = 0
 
-    async def serve(self, address: str) -> None:
-        """Take connections. Raises OSError when the address is taken."""
+    async def serve(self, address: str, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take connections; the port is the task's word that it does. Raises OSError when the address is taken."""
         host, port = split(address)
         listeners = await trio.open_tcp_listeners(port, host=host)
+        task_status.started(listeners[0].socket.getsockname()[1])
         await trio.serve_listeners(self._meet, listeners)
 
     async def _meet(self, stream: trio.SocketStream) -> None:

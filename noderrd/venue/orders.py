@@ -81,10 +81,11 @@ class Port:
         user = self._exchange.user_index(name)
         return user if user is not None and self._config.ouch.users[user].password == password else None
 
-    async def serve(self) -> None:
-        """Take connections. Raises OSError when the address is taken."""
+    async def serve(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take connections; the port is the task's word that it does. Raises OSError when the address is taken."""
         host, port = split(self._config.ouch.listen)
         listeners = await trio.open_tcp_listeners(port, host=host)
+        task_status.started(listeners[0].socket.getsockname()[1])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             await trio.serve_listeners(self._meet, listeners)

@@ -90,12 +90,12 @@ async def _run(config: settings.Config, log: Any) -> None:
             for one in faulty.values():
                 nursery.start_soon(one.deliver)
             nursery.start_soon(feed.heartbeats)
-            nursery.start_soon(feed.serve, config.itch.rerequest)
-            nursery.start_soon(port.serve)
+            await nursery.start(feed.serve, config.itch.rerequest)
+            await nursery.start(port.serve)
             if config.glimpse is not None:
-                nursery.start_soon(Glimpse(service.exchange, port.judge, log).serve, config.glimpse.listen)
+                await nursery.start(Glimpse(service.exchange, port.judge, log).serve, config.glimpse.listen)
             nursery.start_soon(service.flow)
-            nursery.start_soon(admin.serve, config.admin.socket)
+            await nursery.start(admin.serve, config.admin.socket)
             log.info("open", ouch=config.ouch.listen, rerequest=config.itch.rerequest, admin=str(config.admin.socket))
             async for number in signals:
                 log.info("stopping", signal=signal.Signals(number).name)
