@@ -16,6 +16,7 @@ from noderrd.config import Config
 from noderrd.control import answers, lanes, resolve, state
 from noderrd.control.server import Answer, Peer, Refused
 from noderrd.control.supervise import Worker
+from noderrd.journal.lock import held
 from noderrd.lane.spec import LaneSpec
 from rules import model
 from rules.diagnostic import Diagnostic, render
@@ -104,6 +105,9 @@ class Node:
         if self.lane.shared.owned():
             self.worker.adopt(int(self.lane.shared.control[0]["pid"]))
             self._log.info("took a running lane over", pid=self.worker.pid)
+        if held(self._folder / "journal", NAME):
+            self.writer.adopt(int(self.lane.shared.control[0]["writer_pid"]))
+            self._log.info("took a running journal writer over", pid=self.writer.pid)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.writer.keep)
             nursery.start_soon(self.worker.keep, self._too_many_crashes)

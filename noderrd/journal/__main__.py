@@ -13,9 +13,10 @@ from types import FrameType
 from core.codes import Writer as State
 from noderrd import logs
 from noderrd.command import Parser
+from noderrd.journal.lock import Busy
 from noderrd.journal.segment import Damaged
 from noderrd.journal.shelf import Shelf
-from noderrd.journal.writer import CAPACITY, Busy, Writer
+from noderrd.journal.writer import CAPACITY, Writer
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 

@@ -9,7 +9,6 @@ new orders, and cancels go on.
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 import time
@@ -20,7 +19,7 @@ import numpy as np
 
 from core import layout as at
 from core.codes import Writer as State
-from noderrd.journal import segment
+from noderrd.journal import lock, segment
 from noderrd.journal.segment import HEADER, RECORD, ROW, Damaged, Place
 from noderrd.lane.memory import Shared
 
@@ -31,27 +30,17 @@ CAPACITY = 1 << 16  # records a segment: 10 MiB
 DATA_AT = ROW - at.JOURNAL_DATA
 
 
-class Busy(Exception):
-    """Another writer holds this lane's journal."""
-
-
 class Writer:
     """Appends what a lane publishes to the segments `name`-NNNNNNNN.journal in `folder`.
 
-    Raises Busy when another process does, OSError when the folder cannot be made. Used by one thread.
+    Raises lock.Busy when another process does, OSError when the folder cannot be made. Used by one thread.
     """
 
     def __init__(self, shared: Shared, folder: Path, name: str, log: Any, *, capacity: int = CAPACITY) -> None:
         self._control, self._ring = shared.control[0], shared.journal
         self._folder, self._name, self._log, self._capacity = folder, name, log, capacity
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(self._lock)
-            message = f"another writer holds {folder / name}"
-            raise Busy(message) from error
+        self._lock = lock.take(folder, name)
         self._fd = -1
         self._number = 0
         self._first = 0  # index in the chain of the segment's first record
