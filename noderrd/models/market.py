@@ -30,15 +30,15 @@ NOWHERE = "127.0.0.1:9"
 
 @entry
 def take(
-    data: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
-    used: np.ndarray, products: np.ndarray, live: np.ndarray, message: np.ndarray, changed: np.ndarray,
+    data: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, head: np.ndarray,
+    table: np.ndarray, products: np.ndarray, live: np.ndarray, message: np.ndarray, changed: np.ndarray,
 ) -> int:  # fmt: skip
     """Take a venue's message blocks: books, running state, and a row for each message's product. Gives how many could not be applied."""
     at_byte, lost = 0, 0
     while at_byte + 2 <= data.shape[0]:
         size = get_u16(data, at_byte)
         if itch.decode(data, at_byte + 2, size, message) > 0:
-            inst = book.apply(message, venue, locates, insts, px, qty, cnt, table, used, changed)
+            inst = book.apply(message, venue, locates, insts, px, qty, cnt, head, table, changed)
             if inst >= 0:
                 now_ns = message[0]["ts_ns"]
                 live[inst] = 1 if insts[inst]["state"] == 0 else 0
@@ -68,7 +68,8 @@ class Market:
             self.products[product]["inst"][venue] = k
         self._px, self._qty, self._cnt = (np.zeros((n, 2, LEVELS), np.int64) for _ in range(3))
         self._locates = np.full((len(RATES), at.LOCATES), -1, np.int32)
-        self._table, self._used = np.zeros(TABLE, at.ORDER_REF), np.zeros(1, np.int64)
+        self._head, self._table = np.zeros(1, at.TABLE_HEAD), np.zeros(TABLE, at.ORDER_REF)
+        self._head["hashed"] = 1
         self._live = np.zeros(n, np.int32)
         self._message, self._changed = np.zeros(1, at.MESSAGE), np.zeros(1, at.CHANGED)
         for venue, exchange in enumerate(self.exchanges):
@@ -84,7 +85,7 @@ class Market:
     def _listen(self, venue: int, _first: int, effects: Effects) -> None:
         data = np.frombuffer(effects.feed, np.uint8)
         lost = take(
-            data, venue, self._locates, self._insts, self._px, self._qty, self._cnt, self._table, self._used, self.products, self._live,
+            data, venue, self._locates, self._insts, self._px, self._qty, self._cnt, self._head, self._table, self.products, self._live,
             self._message, self._changed,
         )  # fmt: skip
         assert lost == 0, "a book that the exchange's own messages do not fit"

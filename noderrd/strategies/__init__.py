@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from core.codes import BookState, Denial, EventKind, IntentKind, OrderFlag, OrdStatus, Phase, Side, TimeInForce
-from core.features import Feature
+from core.feature import Feature
 from core.jit import kernel
 from core.layout import FEATURES, MAX_INTENTS, MAX_VENUES, SCORES, VIEW_DEPTH, VIEW_ORDERS
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import features
+from core import feature, features
 from core.codes import Change, Side
 from core.jit import entry
 from core.layout import CHANGED, FEATURES, INSTRUMENT, PRODUCT
@@ -70,7 +70,7 @@ class Market:
 
     def kernel_row(self, now):
         row(self.products, self.insts, self.px, self.qty, self.cnt, np.array(self.live, np.int32), now)
-        return dict(zip(features.NAMES, self.products[0]["row"].tolist(), strict=True))
+        return dict(zip(feature.NAMES, self.products[0]["row"].tolist(), strict=True))
 
     def side(self, side):
         """Best price, and [(away, shares, orders)] of each venue's ten best levels."""
@@ -89,7 +89,7 @@ class Market:
     def twin_row(self, now):
         bid, bids = self.side(0)
         ask, asks = self.side(1)
-        out = dict.fromkeys(features.NAMES, 0.0)
+        out = dict.fromkeys(feature.NAMES, 0.0)
 
         def within(levels, ticks):
             return sum(shares for away, shares, _ in levels if away < ticks)
@@ -168,7 +168,7 @@ def test_every_row_equals_the_twin_s(moves):
         market.message(now, venue, side, 1_000 - away if side == Side.BUY else 1_001 + away, shares, orders, trade)
         now += 1_000
         ours, twin = market.kernel_row(now), market.twin_row(now)
-        for name in features.NAMES:
+        for name in feature.NAMES:
             assert math.isclose(ours[name], twin[name], rel_tol=2e-5, abs_tol=2e-4), name
 
 
@@ -190,5 +190,5 @@ def test_every_number_is_finite_at_the_extremes():
 
 
 def test_there_are_as_many_names_as_numbers():
-    assert len(features.NAMES) == FEATURES
-    assert {"imbalance", "microprice"} <= set(features.NAMES)
+    assert len(feature.NAMES) == FEATURES
+    assert {"imbalance", "microprice"} <= set(feature.NAMES)

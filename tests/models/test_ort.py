@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from core.features import NAMES
+from core.feature import NAMES
 from core.jit import entry
 from noderrd.lane import ort
 from noderrd.lane.pointer import load_f32, store_f32

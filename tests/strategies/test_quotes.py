@@ -10,7 +10,7 @@ from strategies.desk import Desk
 
 import noderrd.strategies
 from core.codes import BookState, EventKind, IntentKind, OrderFlag, OrdStatus, Side, TimeInForce
-from core.features import Feature
+from core.feature import Feature
 from noderrd.strategies.compile import load
 
 FILE = Path(noderrd.strategies.__file__).with_name("quotes.py")
