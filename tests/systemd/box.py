@@ -1,6 +1,7 @@
 """A booted system without a machine: systemd as PID 1 in namespaces of its own, over an overlay of the running root.
 
-What it writes goes to a tmpfs and is gone with it. Needs root, cgroup v2 somewhere, overlayfs. Units, users and folders come from scripts/install; the
+What it writes goes to a tmpfs and is gone with it; but /proc/sys and /sys are this machine's, and of those only its own network namespace may be
+tuned: whoever boots a box says so in its noderrd.toml. Needs root, cgroup v2 somewhere, overlayfs. Units, users and folders come from scripts/install; the
 virtual environment is this one under the path that the units name, so that the code which runs is this tree's.
 """
 
@@ -45,14 +46,22 @@ rm -rf etc/systemd/system/*.wants lib/systemd/system/*.wants
 : > etc/fstab
 : > etc/machine-id
 ip link set lo up
+ip link add eth1 type veth peer name peer1
+ip addr add 10.77.0.1/24 dev eth1
+ip link set eth1 up
+ip link set peer1 up
 chroot . systemd-sysusers noderrd.conf
 chroot . systemd-tmpfiles --create noderrd.conf
 mkdir old
 pivot_root . old
 umount -l old
+mount --make-rshared /
 exec env -i container=noderrd PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=box.target --log-target=console --show-status=no
 """
-TARGET = "[Unit]\nRequires=basic.target\nAfter=basic.target\nAllowIsolate=yes\n"
+TARGET = "[Unit]\nRequires=basic.target\nWants=systemd-journald.service\nAfter=basic.target\nAllowIsolate=yes\n"
+
+LIBRARIES = "LD_LIBRARY_PATH=/opt/python/lib"  # a Python that is linked to a library of its own has the path of before in it
+MANAGER = f"[Manager]\nDefaultEnvironment={LIBRARIES}\n"
 
 
 class Impossible(Exception):
@@ -81,7 +90,7 @@ def layer(folder: Path, files: dict[str, str]) -> None:
     (venv / "pyvenv.cfg").write_text("home = /opt/python/bin\ninclude-system-site-packages = false\n")
     ours = next(p for p in sys.path if p.endswith("site-packages") and p.startswith(sys.prefix))
     (venv / site / "tree.pth").write_text(f"{ROOT}\n{ours}\n")
-    files = {"etc/systemd/system/box.target": TARGET, **files}
+    files = {"etc/systemd/system/box.target": TARGET, "etc/systemd/system.conf.d/box.conf": MANAGER, **files}
     if any(str(ROOT).startswith(hidden) for hidden in ("/root/", "/home/")):
         files["etc/systemd/system/noderrd.service.d/box.conf"] = "[Service]\nProtectHome=no\n"
     for name, text in files.items():
@@ -98,7 +107,7 @@ class Box:
 
     def run(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a shell command inside."""
-        inside = ["nsenter", "-t", str(self.pid), "-a", "--root", "--wd", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", command]
+        inside = ["nsenter", "-t", str(self.pid), "-a", "--root", "--wd", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", LIBRARIES, "sh", "-c", command]
         return subprocess.run(inside, capture_output=True, text=True, timeout=timeout, check=False)
 
     def say(self, command: str) -> str:
