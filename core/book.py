@@ -11,23 +11,24 @@ sell side, which turns their order round without a branch.
 import numpy as np
 
 from core import itch, order_table
+from core.bigendian import get_i64, get_u16
 from core.codes import BookState, Change, Phase, Side
 from core.integer import i64, u64
 from core.jit import inlined, kernel
-from core.order_table import find, insert, remove
+from core.order_table import find, home, insert, remove
+from core.prefetch import prefetch
 
 NOT_OURS = -1
 UNKNOWN_ORDER = -2
 LEVELS_FULL = -3
 TABLE_FULL = order_table.FULL
 DUPLICATE = order_table.DUPLICATE  # a reference that is in the book already: like an unknown one, it is not the book that we know
-NEAR = 8  # levels compared one by one from the best before halving
+NEAR = 16  # levels compared one by one from the best before halving
 
 
 @inlined
-def level_of(px: np.ndarray, inst: int, side: int, n: int, price: int) -> int:
+def level_of(row: np.ndarray, side: int, n: int, price: int) -> int:
     """Give the index of the first level that is at `price` or better: where it stands, or where it belongs."""
-    row = px[u64(inst), u64(side)]
     flip = i64(0) if side == Side.BUY else i64(-1)
     wanted = price ^ flip
     k = i64(n)
@@ -50,8 +51,8 @@ def level_of(px: np.ndarray, inst: int, side: int, n: int, price: int) -> int:
 def add_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, inst: int, side: int, price: int, shares: int) -> int:
     """Add an order to its level: 0, or LEVELS_FULL with nothing changed."""
     n = i64(insts[u64(inst)]["n"][u64(side)])
-    k = level_of(px, inst, side, n, price)
     prices, shares_at, orders = px[u64(inst), u64(side)], qty[u64(inst), u64(side)], cnt[u64(inst), u64(side)]
+    k = level_of(prices, side, n, price)
     if k < n and prices[u64(k)] == price:
         shares_at[u64(k)] += shares
         orders[u64(k)] += 1
@@ -59,10 +60,12 @@ def add_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarra
     if n >= px.shape[2]:
         return LEVELS_FULL
     if n - k <= NEAR:
-        for j in range(n, k, -1):
+        j = n
+        while j > k:  # a while loop: LLVM leaves it as it is, and a vector's preparation would cost more than the few steps
             prices[u64(j)] = prices[u64(j - 1)]
             shares_at[u64(j)] = shares_at[u64(j - 1)]
             orders[u64(j)] = orders[u64(j - 1)]
+            j -= 1
     else:  # one array after the other, so that each is a block move
         for j in range(n, k, -1):
             prices[u64(j)] = prices[u64(j - 1)]
@@ -81,8 +84,8 @@ def add_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarra
 def take_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, inst: int, side: int, price: int, shares: int, gone: int) -> None:
     """Take shares, and `gone` orders, off a level that is known to be there; an empty one is removed."""
     n = i64(insts[u64(inst)]["n"][u64(side)])
-    k = level_of(px, inst, side, n, price)
     prices, shares_at, orders = px[u64(inst), u64(side)], qty[u64(inst), u64(side)], cnt[u64(inst), u64(side)]
+    k = level_of(prices, side, n, price)
     left = orders[u64(k)] - gone
     if left > 0:
         shares_at[u64(k)] -= shares
@@ -90,10 +93,12 @@ def take_level(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarr
         return
     last = n - 1
     if last - k <= NEAR:
-        for j in range(k, last):
+        j = k
+        while j < last:
             prices[u64(j)] = prices[u64(j + 1)]
             shares_at[u64(j)] = shares_at[u64(j + 1)]
             orders[u64(j)] = orders[u64(j + 1)]
+            j += 1
     else:
         for j in range(k, last):
             prices[u64(j)] = prices[u64(j + 1)]
@@ -178,6 +183,32 @@ def bind(msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray) ->
             insts[u64(inst)]["locate"] = msg[0]["locate"]
             return inst
     return NOT_OURS
+
+
+@inlined
+def ahead(
+    buf: np.ndarray, at: int, venue: int, locates: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
+    head: np.ndarray, table: np.ndarray,
+) -> None:  # fmt: skip
+    """Ask for the memory that an order's message will need: its slot, its symbol, the best levels. `at` is its type byte.
+
+    For the messages of a datagram before the first of them is applied: their cache misses then overlap. Whole messages of the specification only.
+    """
+    kind = buf[u64(at)]
+    if itch.OF_ORDER[u64(kind)] == 0:
+        return
+    inst = i64(locates[u64(venue), u64(get_u16(buf, at + 1))])
+    if inst < 0:
+        return
+    key = ((get_i64(buf, at + 11) << 3) | venue) + 1
+    prefetch(table.ctypes.data + home(head, key, table.shape[0] - 1) * table.itemsize)
+    if kind == itch.U:
+        prefetch(table.ctypes.data + home(head, ((get_i64(buf, at + 19) << 3) | venue) + 1, table.shape[0] - 1) * table.itemsize)
+    for side in range(2):
+        place = ((inst * 2 + side) * px.shape[2] + max(i64(insts[u64(inst)]["n"][u64(side)]) - 1, i64(0))) * 8
+        prefetch(px.ctypes.data + place)
+        prefetch(qty.ctypes.data + place)
+        prefetch(cnt.ctypes.data + place)
 
 
 @inlined

@@ -20,6 +20,10 @@ LENGTH_OF = np.zeros(256, np.int64)
 for _kind, _length in LENGTHS.items():
     LENGTH_OF[ord(_kind)] = _length
 
+OF_ORDER = np.zeros(256, np.int64)  # 1: begins with the reference of an order that the book holds, or will
+for _kind in "AFECXDU":
+    OF_ORDER[ord(_kind)] = 1
+
 UNKNOWN_TYPE = -1
 WRONG_LENGTH = -2
 BAD_FIELD = -3

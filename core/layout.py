@@ -44,7 +44,7 @@ def _record(*fields: tuple[object, ...]) -> np.dtype:
     return np.dtype(list(fields), align=True)
 
 
-# One decoded ITCH 5.0 message, every type (TotalView-ITCH 5.0, section 1). Fields that a type lacks are 0.
+# One decoded ITCH 5.0 message, every type (TotalView-ITCH 5.0, section 1). Fields that its type lacks keep what was there: clearing them costs time.
 MESSAGE = _record(
     ("kind", "i4"),  # ASCII of the type
     ("locate", "i4"),

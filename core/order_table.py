@@ -21,7 +21,7 @@ def home(head: np.ndarray, key: int, mask: int) -> int:
     """Give the slot a key would like; venues, in its low three bits, lie an eighth of the table apart."""
     if head[0]["hashed"] == 0:
         return ((key - 1 >> 3) + ((key - 1 & 7) * (mask + 1) >> 3)) & mask
-    return i64(u64(key) * u64(0x9E3779B97F4A7C15) >> u64(32)) & mask
+    return i64((u64(key) * u64(0x9E3779B97F4A7C15) >> u64(32)) * u64(mask + 1) >> u64(32))  # the product's highest bits: the only good ones
 
 
 @inlined

@@ -5,11 +5,13 @@ import importlib
 import sys
 
 from noderrd.bench.compiler import NoCompiler
+from noderrd.bench.recordings import NoRecordings
 from noderrd.bench.row import shown
 from noderrd.command import Parser
 
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
 BENCHES = {
+    "feed": "noderrd.bench.feed",
     "histogram": "noderrd.bench.histogram",
     "matching": "noderrd.bench.matching",
     "journal": "noderrd.bench.journal",
@@ -43,7 +45,7 @@ def main() -> int:
             for row in bench.run(args.quick):
                 print(shown(row.facts(), as_json=args.json, first=first), flush=True)
                 first = False
-        except NoCompiler as why:
+        except (NoCompiler, NoRecordings) as why:
             print(f"skipped {name}: {why}", file=sys.stderr)
             skipped += 1
     if skipped:
