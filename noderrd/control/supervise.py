@@ -116,8 +116,8 @@ class Worker:
 
 
 def _exists(pid: int) -> bool:
+    """Tell whether a process runs. One that is dead and that nobody waits for (a container's first process may not) is gone, too."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True

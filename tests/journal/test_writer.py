@@ -17,8 +17,8 @@ from journal import ring
 from core import layout as at
 from core.codes import Writer as State
 from noderrd.journal import segment
-from noderrd.journal.read import records
 from noderrd.journal.lock import Busy
+from noderrd.journal.read import records
 from noderrd.journal.segment import Damaged
 from noderrd.journal.verify import verify
 from noderrd.journal.writer import GROUP, RETRY_NS, SYNC_NS, Writer
