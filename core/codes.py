@@ -150,6 +150,54 @@ class Denial(IntEnum):
     CROSSES_ZERO = 43
 
 
+# What each denial means, to a person; `noderrctl reasons` shows it. Limits are named in docs/risk.md.
+DENIALS: dict[Denial, str] = {
+    Denial.HALT_NODE: "the node is halted",
+    Denial.HALT_VENUE: "the venue is halted",
+    Denial.HALT_SYMBOL: "the symbol is halted: by a person, or because an order's fate is unknown",
+    Denial.HALT_STRATEGY: "the strategy is halted: by a person, for a fault, for lateness, for a loss, or after too many executions",
+    Denial.NOT_ARMED: "the venue is not armed, or its armed time is over; limit and value are that time and now",
+    Denial.VENUE_DOWN: "the order session is not logged in",
+    Denial.BOOK_NOT_LIVE: "the book is stale, has a gap, is being rebuilt or is crossed; value is its state",
+    Denial.UNKNOWN_INSTRUMENT: "the venue does not exist or does not list the symbol",
+    Denial.BAD_QUANTITY: "the quantity is nothing, negative or too large for the protocol",
+    Denial.BAD_PRICE: "the price is nothing, negative or too large for the protocol",
+    Denial.BAD_FIELD: "side, time in force, flags or kind of the intent is not one that exists",
+    Denial.LOT: "the quantity is not a multiple of the lot",
+    Denial.TICK: "the price is not a multiple of the tick",
+    Denial.MAX_ORDER_QTY: "more shares than one order may have",
+    Denial.MAX_ORDER_VALUE: "worth more than one order may be",
+    Denial.PRICE_COLLAR: "too far from the reference price, in parts per million",
+    Denial.NO_REFERENCE: "nothing to measure the price collar from",
+    Denial.MAX_POSITION: "the position could pass its limit if every open order filled",
+    Denial.MAX_ORDER_RATE: "too many new orders and replaces a second",
+    Denial.MAX_OPEN_ORDERS: "too many orders open at once",
+    Denial.JOURNAL_FULL: "the journal's ring is nearly full: nothing is sent that would go unrecorded",
+    Denial.SEND_PENDING: "the venue's socket takes no more for now",
+    Denial.UNKNOWN_ORDER: "a replace of an order that the strategy does not have open; value is its id",
+    Denial.ORDER_NOT_OPEN: "a replace of an order that waits for an answer",
+    Denial.SELF_MATCH: "it would meet one of our own orders, at the limit's price",
+    Denial.OVERFLOW: "price x quantity x multiplier is beyond what can be counted",
+    Denial.KILLED: "killed: only a release lifts it",
+    Denial.NOT_TRADABLE: "the symbol is halted, in an auction, closed or not listed; value is the book's state",
+    Denial.RESTRICTED: "the symbol is on the restricted list: positions may only be reduced",
+    Denial.MAX_LONG: "the long position could pass its limit if every open order filled",
+    Denial.MAX_SHORT: "the short position could pass its limit if every open order filled",
+    Denial.MAX_TOTAL_POSITION: "the position over all venues, strategies and lanes could pass its limit",
+    Denial.MAX_GROSS_EXPOSURE: "the sum of all positions' values could pass its limit",
+    Denial.MAX_NET_EXPOSURE: "the value of longs less shorts could pass its limit",
+    Denial.MAX_LEVERAGE: "gross exposure over equity could pass its limit, in parts per million",
+    Denial.MARGIN: "equity would not cover the margin on gross exposure",
+    Denial.MAX_DAILY_LOSS: "the day's loss passed its limit: positions may only be reduced until a person resumes",
+    Denial.MAX_DRAWDOWN: "the fall from the day's best passed its limit: positions may only be reduced until a person resumes",
+    Denial.MAX_MESSAGE_RATE: "too many messages of any kind a second to the venue",
+    Denial.MIN_INTERVAL: "too soon after the strategy's last order in the symbol, in ns",
+    Denial.DUPLICATE: "the same order is open and younger than the window, in ns",
+    Denial.NO_LOCATE: "more shares would be sold short than are located",
+    Denial.CROSSES_ZERO: "part of the sale is covered and part is short, and it cannot be split",
+}
+
+
 class Limit(IntEnum):
     """Column of a limit in LIMITS."""
 

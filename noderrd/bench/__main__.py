@@ -15,6 +15,7 @@ BENCHES = {
     "histogram": "noderrd.bench.histogram",
     "matching": "noderrd.bench.matching",
     "journal": "noderrd.bench.journal",
+    "risk": "noderrd.bench.risk",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
 

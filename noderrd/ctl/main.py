@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "reload": ("noderrd.ctl.order", "read the policy again; what runs keeps running when it is refused"),
     "stop": ("noderrd.ctl.order", "cancel, wait for the acks, end the node"),
     "journal": ("noderrd.ctl.journal", "verify, show and export the journal"),
+    "reasons": ("noderrd.ctl.reasons", "why risk refuses an order, code by code"),
     "why": ("noderrd.ctl.why", "what led to an order, and what became of it"),
     "host": ("noderrd.ctl.host", "tune the machine, prove it, undo it"),
     "strategy": ("noderrd.ctl.strategy", "write a strategy from a template, or check one"),

@@ -150,6 +150,11 @@ class Exchange:
         self.on_query = self.answer_query
         self._beat = time.monotonic()
 
+    @staticmethod
+    def order_of(ref: int, side: bytes, qty: int, symbol: str, px: int) -> Order:
+        """An order as if it had come."""
+        return Order(ref, side, qty, symbol, px, 0, f"{ref:014X}", post_only=False)
+
     # ---- market data
 
     def open_market(self, bid: int = 999_900, ask: int = 1_000_100, size: int = 1000, levels: int = 3) -> None:
