@@ -1,13 +1,14 @@
 """From shared memory to the objects that noderrctl prints. Prices and money are decimal strings, exact; times ns since the epoch; quantities ints."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from core.codes import BookState, Counter, Denial, Halt, OrdStatus, Phase, Session, Stage
-from core.layout import BUCKETS
+from core.codes import BookState, Counter, Denial, Halt, Mode, OrdStatus, Phase, Session, Stage
+from core.layout import BUCKETS, NO_LIMIT
 from noderrd.control.lanes import Lane, book, mark
 from noderrd.telemetry import hdr
 
@@ -164,8 +165,41 @@ def venues(lanes: Iterable[Lane]) -> Rows:
                         "session": _text(row["order_session"]), "next_seq_num": int(row["order_seq"]), "logged_in": up,
                         "state": Session(int(row["session_state"])).name,
                     },
+                    "mode": mode(row), "armed_until": until(row),
                 }
             )  # fmt: skip
+    return found
+
+
+def mode(row: np.void) -> str:
+    """Name what becomes of a venue's orders: paper, shadow, armed; off when it was armed, or its time is over."""
+    over = row["mode"] == Mode.ARMED and int(row["armed_until_ns"]) <= time.time_ns()
+    return Mode.OFF.name.lower() if over else Mode(int(row["mode"])).name.lower()
+
+
+def until(row: np.void) -> int:
+    """Give the time at which a venue's arming ends, ns since the epoch; 0: never, or it is not armed."""
+    end = int(row["armed_until_ns"])
+    return end if row["mode"] == Mode.ARMED and end < NO_LIMIT else 0
+
+
+def differences(lanes: Sequence[Lane]) -> Rows:
+    """Give what a person has to look into: orders whose fate is not known, sessions that the venue or we refused, scopes halted for it."""
+    found: Rows = []
+    for lane in lanes:
+        spec, orders = lane.spec, lane.shared.orders
+        for row in orders[orders["ord_status"] == OrdStatus.UNKNOWN].copy():
+            what = f"its fate is not known: {int(row['leaves_qty'])} shares may still fill, and count against the limits"
+            found.append({**_order(lane, row), "what": what})
+        for k, venue in enumerate(spec.venues):
+            row = lane.shared.venues[k]
+            if int(row["session_state"]) == Session.REFUSED:
+                code = chr(int(row["reject_code"])) if row["reject_code"] else ""
+                why = f"the venue refused the login ({code})" if code else "the venue's session or sequence number is not the one that the node knows"
+                found.append({"venue": venue.name, "symbol": "", "cl_ord_id": "", "what": why})
+    for halted in halts(lanes):
+        if halted["reason"] == Halt.RECONCILE.name:
+            found.append({"venue": "", "symbol": "", "cl_ord_id": "", "what": f"{halted['scope']} is halted until this is settled"})
     return found
 
 

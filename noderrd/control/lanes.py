@@ -11,7 +11,7 @@ import trio
 from core import layout as at
 from core.codes import Command, Halt, Scope
 from noderrd.control.resolve import Places
-from noderrd.lane.memory import Shared, Sizes
+from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 
 SHM = Path("/dev/shm")  # noqa: S108 - the kernel's own, and the files are 0600
@@ -39,17 +39,12 @@ def places(name: str, state: Path) -> Places:
     return Places(name, SHM / f"noderrd-{folder}-{name}", SHM / f"noderrd-{folder}-{name}.stop")
 
 
-def sizes(spec: LaneSpec) -> Sizes:
-    """Give the sizes of a lane's file; noderrd.lane.prepare says the same to the lane."""
-    return Sizes(len(spec.venues), len(spec.instruments), len(spec.products), at.MAX_STRATEGIES, spec.levels, spec.table)
-
-
 class Lane:
     """One lane. Raises ValueError when the file that is there was made for another configuration or version."""
 
     def __init__(self, spec: LaneSpec) -> None:
         self.spec = spec
-        self.shared = Shared(Path(spec.shared), sizes(spec), create=True)
+        self.shared = Shared(Path(spec.shared), spec.sizes(), create=True)
         self._turn = trio.Lock()  # one command after the other: the ring has one producer
 
     @property
@@ -79,25 +74,24 @@ class Lane:
         raise NoAnswer(message)
 
     def halt(self, scope: Scope, index: int, why: Halt) -> None:
-        """Raise the halt word of a scope at once, also while no lane runs: new orders look at it, cancels do not."""
+        """Raise the halt words of a scope at once, also while no lane runs: new orders look at them, cancels do not. A kill stays a kill."""
         control = self.shared.control[0]
         if scope == Scope.NODE:
-            control["halt_node"] = why
+            words, where = self.shared.control["halt_node"], [0]
         elif scope == Scope.VENUE:
-            control["halt_venue"][index] = why
+            words, where = control["halt_venue"], [index]
         elif scope == Scope.STRATEGY:
-            control["halt_strategy"][index] = why
+            words, where = control["halt_strategy"], [index]
         else:
-            self.shared.halt_symbol[self.shared.insts["product"] == index] = why
+            symbol = self.spec.products[index]
+            words, where = self.shared.halt_symbol, [k for k, it in enumerate(self.spec.instruments) if it.symbol == symbol]
+        for k in where:
+            if words[k] != Halt.KILLED:
+                words[k] = why
 
     def open_orders(self) -> int:
         """Count its orders that can still fill, or may for all it knows."""
         return int(self.shared.lane[0]["n_live"])
-
-    def remove(self) -> None:
-        """Delete its files: nothing is left in /dev/shm. Only when no lane runs."""
-        for path in (self.spec.shared, self.spec.stop):
-            Path(path).unlink(missing_ok=True)
 
 
 def book(shared: Shared, inst: int) -> tuple[np.void, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:

@@ -1,24 +1,23 @@
-"""The node: its lane, its processes, and what can be asked and ordered of it."""
+"""The node's life: its lane and the processes beside it, what they run by, and how all of that ends. What can be asked of it is in `verbs`."""
 
 import dataclasses
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from core.codes import Command, Halt, Scope
-from noderrd import rulefiles
 from noderrd.config import Config
 from noderrd.control import answers, lanes, resolve, state
-from noderrd.control.server import Answer, Peer, Refused
+from noderrd.control.latches import Arm, Kill, Latches
+from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
 from noderrd.journal.lock import held
 from noderrd.lane.spec import LaneSpec
-from rules import model
 from rules.diagnostic import Diagnostic, render
 from rules.span import Source
 
@@ -32,14 +31,9 @@ EVENTS_S = 0.2
 class Unfit(Exception):
     """Configuration, policy, strategies and models do not make a node; the text is for a person, all reasons in it."""
 
-
-def policy(paths: list[Path]) -> model.Policy:
-    """Read the policy. Raises Unfit with every error."""
-    found, diagnostics, sources = rulefiles.load(paths)
-    errors = [d for d in diagnostics if d.severity == "error"]
-    if found is None:
-        raise Unfit(shown(errors, sources))
-    return found
+    def __init__(self, message: str, found: Sequence[Diagnostic] = ()) -> None:
+        super().__init__(message)
+        self.found = list(found)
 
 
 def shown(found: list[Diagnostic], sources: dict[str, Source]) -> str:
@@ -47,13 +41,14 @@ def shown(found: list[Diagnostic], sources: dict[str, Source]) -> str:
     return "\n".join(render(d, sources) for d in found)
 
 
-def spec_of(config: Config, paths: list[Path], known_rules: list[str]) -> tuple[LaneSpec, model.Policy]:
-    """Give a lane's spec and the policy behind it. Raises Unfit."""
-    said = policy(paths)
+def spec_of(config: Config, loaded: Loaded, last: LaneSpec | None) -> LaneSpec:
+    """Give a lane's spec; `last` is what it ran by before. Raises Unfit."""
+    if loaded.policy is None:
+        raise Unfit(shown(loaded.errors(), loaded.sources), loaded.diagnostics)
     try:
-        return resolve.lane_spec(config, said, lanes.places(NAME, config.node.state), known_rules), said
+        return resolve.lane_spec(config, loaded.policy, lanes.places(NAME, config.node.state), last)
     except resolve.Unresolved as why:
-        raise Unfit(shown(why.found, {})) from why
+        raise Unfit(shown(why.found, loaded.sources), [*loaded.diagnostics, *why.found]) from why
     except OSError as why:
         raise Unfit(str(why)) from why
 
@@ -66,24 +61,42 @@ def inspect(path: Path) -> None:
         raise Unfit(done.stderr.strip() or f"noderrd.lane.inspect ended with {done.returncode}")
 
 
-class Node:
-    """One node. `run` starts and watches everything; verbs are methods named do_VERB."""
+def last_spec(config: Config) -> LaneSpec | None:
+    """Give what the lane ran by the last time; None at a first start."""
+    try:
+        return LaneSpec.read(spec_file(config))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
-    def __init__(self, config: Config, paths: list[Path], spec: LaneSpec, said: model.Policy, log: Any) -> None:
-        self.config, self.policy = config, said
-        self._paths, self._log = paths, log
-        self._folder = config.node.state
-        self._spec_file = self._folder / "run" / f"{NAME}.json"
-        self._restarting = trio.Lock()
-        self.stopping = trio.Event()
-        self.stopped = trio.Event()
+
+def spec_file(config: Config) -> Path:
+    """Give where the lane reads what it is told."""
+    return config.node.state / "run" / f"{NAME}.json"
+
+
+class Node:
+    """One node. `run` starts and watches everything until `stopping` is set. Raises state.Foreign, ValueError, OSError."""
+
+    def __init__(self, config: Config, paths: list[Path], loaded: Loaded, spec: LaneSpec, versions: Versions, log: Any) -> None:
+        self.config, self.paths, self.log = config, paths, log
+        self.folder = config.node.state
+        self.latches = Latches(self.folder)
+        self.versions = versions
+        self.stopping, self.stopped = trio.Event(), trio.Event()
         self.still_open = 0
-        self.was = state.take_up(spec, self._folder)
+        self._turn = trio.Lock()  # one change of what the lane runs by after the other
+        self._spec_file = spec_file(config)
+        last, spec = last_spec(config), _armed(spec, self.latches.arms)
+        self.was = state.take_up(spec, self.folder, last)
         self.lane = lanes.Lane(spec)
-        logs = self._folder / "logs"
+        self._stale = last != spec  # a lane that runs already knows the last one
+        self._write_spec(spec)
+        self.loaded = loaded
+        self.version = versions.put(loaded, "start", from_disk(paths).sha256)
+        logs = self.folder / "logs"
         module = [sys.executable, "-P", "-m"]
         self.worker = Worker(NAME, [*module, "noderrd.lane", str(self._spec_file)], logs / f"{NAME}.jsonl", log, lambda: self.lane.ready)
-        writer = ["noderrd.journal", "--shared", spec.shared, "--spec", str(self._spec_file), "--dir", str(self._folder / "journal"), "--name", NAME]
+        writer = ["noderrd.journal", "--shared", spec.shared, "--spec", str(self._spec_file), "--dir", str(self.folder / "journal"), "--name", NAME]
         self.writer = Worker("journal", [*module, *writer], logs / "journal.jsonl", log)
 
     @property
@@ -100,25 +113,28 @@ class Node:
     async def run(self) -> None:
         """Start the lane and the journal's writer, watch them, and end them when `stopping` is set."""
         if self.was == "lost":
-            self._log.error("the last run's state is gone (a power loss): halted until a person has reconciled")
+            self.log.error("the last run's state is gone (a power loss): halted until a person has reconciled")
             self.lane.halt(Scope.NODE, 0, Halt.RECONCILE)
+        for kill in self.latches.kills.values():
+            self._raise(kill)
         if self.lane.shared.owned():
             self.worker.adopt(int(self.lane.shared.control[0]["pid"]))
-            self._log.info("took a running lane over", pid=self.worker.pid)
-        if held(self._folder / "journal", NAME):
+            self.log.info("took a running lane over", pid=self.worker.pid)
+        if held(self.folder / "journal", NAME):
             self.writer.adopt(int(self.lane.shared.control[0]["writer_pid"]))
-            self._log.info("took a running journal writer over", pid=self.writer.pid)
+            self.log.info("took a running journal writer over", pid=self.writer.pid)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.writer.keep)
             nursery.start_soon(self.worker.keep, self._too_many_crashes)
             nursery.start_soon(self._tell_events)
+            nursery.start_soon(self._see_to)
             await self.stopping.wait()
             await self._wind_down()
             nursery.cancel_scope.cancel()
         self.stopped.set()
 
     def _too_many_crashes(self) -> None:
-        self._log.error("the lane crashes again and again: new orders are halted", reason=Halt.LANE_CRASHES.name)
+        self.log.error("the lane crashes again and again: new orders are halted", reason=Halt.LANE_CRASHES.name)
         self.lane.halt(Scope.NODE, 0, Halt.LANE_CRASHES)
 
     async def _wind_down(self) -> None:
@@ -126,19 +142,40 @@ class Node:
         self.still_open = self.lane.open_orders()
         drained = await self.writer.stop(DRAIN_S)
         if self.still_open:
-            self._log.warning("orders stay open", n=self.still_open)
+            self.log.warning("orders stay open", n=self.still_open)
         if not clean or not drained:
-            self._log.error("had to be killed", lane=not clean, journal=not drained)
-        state.keep(self.lane.spec, self._folder)
+            self.log.error("had to be killed", lane=not clean, journal=not drained)
+        state.keep(self.lane.spec, self.folder)
 
     def kill(self) -> None:
         """End everything at once; what is open stays open, and the state stays for the next start."""
         self.worker.kill()
         self.writer.kill()
         try:
-            state.keep(self.lane.spec, self._folder)
+            state.keep(self.lane.spec, self.folder)
         except OSError as why:
-            self._log.error("state not kept", reason=str(why))
+            self.log.error("state not kept", reason=str(why))
+
+    async def _see_to(self) -> None:
+        """Whenever a lane has come up: what it runs by and what was killed hold there too. And take back a policy that nobody confirmed."""
+        epoch = -1
+        while True:
+            await trio.sleep(EVENTS_S)
+            if self.version.back_to and time.time_ns() >= self.version.until_ns:
+                await self._take_back()
+            now = int(self.lane.shared.control[0]["epoch"])
+            if now == epoch or not self.lane.ready:
+                continue
+            try:
+                if self._stale and epoch < 0:
+                    await self.lane.command(Command.RELOAD)
+                for kill in self.latches.kills.values():
+                    where = self._place(kill)
+                    if where is not None:
+                        await self.lane.command(Command.KILL, *where)
+                epoch = now
+            except lanes.NoAnswer as why:
+                self.log.error("the lane does not obey", reason=str(why))
 
     async def _tell_events(self) -> None:
         """Pass the strategies' notes and new halts on to the log."""
@@ -149,10 +186,10 @@ class Node:
             now = answers.halts([self.lane])
             for row in now:
                 if row not in told:
-                    self._log.warning("halted", **row)
+                    self.log.warning("halted", **row)
             for row in told:
                 if row not in now:
-                    self._log.info("resumed", **row)
+                    self.log.info("resumed", **row)
             told = now
 
     def _notes(self, seen: int) -> int:
@@ -160,174 +197,123 @@ class Node:
         head = int(shared.control[0]["note_head"])
         kept = len(shared.notes)
         if head - seen > kept:
-            self._log.warning("notes lost", n=head - seen - kept)
+            self.log.warning("notes lost", n=head - seen - kept)
             seen = head - kept
         for k in range(seen, head):
             row = shared.notes[k % kept]
             strategy, product = int(row["strat"]), int(row["product"])
             if strategy < len(spec.strategies) and product < len(spec.products):
-                self._log.info(
+                self.log.info(
                     "note", strategy=spec.strategies[strategy].name, symbol=spec.products[product], code=int(row["code"]), value=int(row["value"])
                 )
         return head
 
-    # Policy.
+    # Kills.
 
-    def write_spec(self, spec: LaneSpec) -> None:
+    def _place(self, kill: Kill) -> tuple[Scope, int] | None:
+        """Give where a kill is in this lane; None when its strategy, symbol or venue is no more."""
+        if kill.scope == "node":
+            return Scope.NODE, 0
+        names = self.names()[kill.scope]
+        return (Scope[kill.scope.upper()], names.index(kill.name)) if kill.name in names else None
+
+    def names(self) -> dict[str, list[str]]:
+        """Give what a command may be about, by kind; an index into a list is the lane's."""
+        spec = self.lane.spec
+        return {"strategy": [s.name for s in spec.strategies], "symbol": spec.products, "venue": [v.name for v in spec.venues]}
+
+    def _raise(self, kill: Kill) -> None:
+        where = self._place(kill)
+        if where is None:
+            self.log.warning("killed, and no more here", scope=kill.scope, name=kill.name, by=kill.who)
+            return
+        self.lane.halt(*where, Halt.KILLED)
+
+    def latch(self, kill: Kill) -> None:
+        """Keep a kill on disk and raise its word, at once and in this order. Raises OSError; the word is raised all the same."""
+        try:
+            self.latches.kill(kill)
+        finally:
+            self._raise(kill)
+
+    # What the lane runs by.
+
+    def _write_spec(self, spec: LaneSpec) -> None:
         """Write the spec where the lane reads it; it holds passwords, so only its owner may read it."""
         self._spec_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         spec.write(self._spec_file)
 
-    async def reload(self) -> model.Policy:
-        """Read the policy again and have the lane take it, all or nothing. Raises Unfit; what runs keeps running then."""
-        async with self._restarting:
-            before = self.lane.spec
-            spec, said = spec_of(self.config, self._paths, before.rules)
-            if (spec.venues, spec.instruments) != (before.venues, before.instruments):
-                spec = dataclasses.replace(spec, venues=_fees(before, spec), instruments=before.instruments)
-            trial = self._spec_file.with_suffix(".trial")
-            spec.write(trial)
-            try:
-                await trio.to_thread.run_sync(inspect, trial)
-            finally:
-                trial.unlink(missing_ok=True)
-            self.write_spec(spec)
-            try:
-                done = await self.lane.command(Command.RELOAD)
-            except lanes.NoAnswer as why:
-                self.write_spec(before)
-                raise Unfit(str(why)) from why
-            if done.status != 0:
-                self.write_spec(before)
-                message = "the lane refused it; its log says why"
-                raise Unfit(message)
-            self.lane.spec, self.policy = spec, said
-            return said
-
-    # What can be asked.
-
-    async def handle(self, verb: str, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Answer one question. Raises Refused."""
-        found = getattr(self, "do_" + verb.replace("-", "_"), None) if verb.replace("-", "").isalpha() else None
-        if found is None:
-            message = f"this daemon knows no {verb!r}"
-            raise Refused(message, 64)
-        do: Callable[[dict[str, Any], Peer], Awaitable[Answer]] = found
+    async def _put(self, spec: LaneSpec, verb: Command) -> None:
+        """Have the lane take a spec, or leave all as it was. Raises Unfit."""
+        before = self.lane.spec
+        self._write_spec(spec)
+        why = "the lane refused it; its log says why"
         try:
-            return await do(arguments, peer)
-        except lanes.NoAnswer as why:
-            raise Refused(str(why)) from why
+            refused = (await self.lane.command(verb)).status != 0
+        except lanes.NoAnswer as away:
+            refused, why = True, str(away)
+        if refused:
+            self._write_spec(before)
+            raise Unfit(why)
+        self.lane.spec = spec
 
-    async def do_status(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """What runs, what is connected, what is halted."""
-        armed = {venue.armed for venue in self.lane.spec.venues}
-        processes = [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in (self.worker, self.writer)]
-        return {
-            "version": version("noderrd"),
-            "name": self.config.node.name,
-            "state": self.state,
-            "mode": {frozenset({True}): "armed", frozenset({False}): "paper"}.get(frozenset(armed), "mixed"),
-            "paths": {"state": str(self._folder), "logs": str(self._folder / "logs"), "journal": str(self._folder / "journal")},
-            "processes": processes,
-            "venues": answers.venues([self.lane]),
-            "halts": answers.halts([self.lane]),
-        }
+    async def arm(self, arm: Arm) -> None:
+        """Arm or disarm a venue; a disarmed one stays so for the next start, also when the lane does not answer. Raises Unfit, OSError."""
+        async with self._turn:
+            if not arm.armed:
+                self.latches.arm(arm)
+            await self._put(_armed(self.lane.spec, {arm.venue: arm}), Command.ARM)
+            if arm.armed:
+                self.latches.arm(arm)
 
-    async def do_books(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Every book."""
-        depth = arguments.get("depth", 0)
-        return answers.books([self.lane], str(arguments.get("symbol", "")), str(arguments.get("venue", "")), depth if isinstance(depth, int) else 0)
-
-    async def do_positions(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Every position."""
-        return answers.positions([self.lane])
-
-    async def do_orders(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Every order that is remembered."""
-        return answers.orders([self.lane], open_only=bool(arguments.get("open")))
-
-    async def do_latency(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Percentiles by stage."""
-        return answers.latency(answers.counts([self.lane]))
-
-    async def do_counters(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """The lane's counters."""
-        return answers.counters([self.lane])
-
-    # What can be ordered.
-
-    def scope(self, arguments: dict[str, Any]) -> tuple[Scope, int]:
-        """Read --strategy, --symbol, --venue: at most one. Raises Refused."""
-        spec = self.lane.spec
-        known = {
-            "strategy": (Scope.STRATEGY, [s.name for s in spec.strategies]),
-            "symbol": (Scope.SYMBOL, spec.products),
-            "venue": (Scope.VENUE, [v.name for v in spec.venues]),
-        }
-        given = [key for key in known if arguments.get(key)]
-        if len(given) > 1:
-            message = "one of strategy, symbol, venue"
-            raise Refused(message, 64)
-        if not given:
-            return Scope.NODE, 0
-        scope, names = known[given[0]]
-        name = arguments[given[0]]
-        if name not in names:
-            message = f"no {given[0]} {name!r} (there are: {', '.join(names)})"
-            raise Refused(message)
-        return scope, names.index(name)
-
-    async def _order(self, verb: Command, arguments: dict[str, Any], peer: Peer) -> Answer:
-        scope, index = self.scope(arguments)
-        self._log.info("ordered", verb=verb.name, scope=scope.name, index=index, by=peer.name, pid=peer.pid)
-        done = await self.lane.command(verb, scope, index)
-        if done.status != 0:
-            message = "the lane refused it; its log says why"
-            raise Refused(message)
-        return {"acted": done.acted, "failed": done.failed}
-
-    async def do_halt(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """No new orders in a scope; the word is raised before the lane is asked, so that it holds also while the lane is away."""
-        scope, index = self.scope(arguments)
-        self.lane.halt(scope, index, Halt.OPERATOR)
-        return await self._order(Command.HALT, arguments, peer)
-
-    async def do_resume(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """New orders again."""
-        return await self._order(Command.RESUME, arguments, peer)
-
-    async def do_cancel_all(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Cancel every open order of a scope."""
-        return await self._order(Command.CANCEL_ALL, arguments, peer)
-
-    async def do_flatten(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Cancel, then close every position of a scope."""
-        return await self._order(Command.FLATTEN, arguments, peer)
-
-    async def do_pause(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Strategies are not called; feeds, acks and fills go on."""
-        return await self._order(Command.PAUSE, arguments, peer)
-
-    async def do_continue(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Strategies are called again."""
-        return await self._order(Command.CONTINUE, arguments, peer)
-
-    async def do_reload(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Read the policy again."""
-        self._log.info("ordered", verb="RELOAD", by=peer.name, pid=peer.pid)
+    async def _take(self, loaded: Loaded) -> None:
+        """Have the lane take a policy, all or nothing. Raises Unfit; what runs keeps running then."""
+        before = self.lane.spec
+        spec = spec_of(self.config, loaded, before)
+        spec = dataclasses.replace(spec, venues=_fees(before, spec), instruments=before.instruments)
+        trial = self._spec_file.with_suffix(".trial")
+        spec.write(trial)
         try:
-            said = await self.reload()
-        except Unfit as why:
-            raise Refused(str(why)) from why
-        return {"acted": 1, "failed": 0, "inactive": model.inactive(said)}
+            await trio.to_thread.run_sync(inspect, trial)
+        finally:
+            trial.unlink(missing_ok=True)
+        await self._put(spec, Command.RELOAD)
 
-    async def do_stop(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Cancel, wait for the acks, end; answers when all has ended."""
-        self._log.info("ordered", verb="STOP", by=peer.name, pid=peer.pid)
-        before = self.lane.open_orders()
-        self.stopping.set()
-        await self.stopped.wait()
-        return {"acted": before - self.still_open, "failed": self.still_open}
+    async def take(self, loaded: Loaded, who: str, confirm_ns: int = 0) -> None:
+        """Put a policy into force; with `confirm_ns` the one before comes back after that time unless `confirm` is called. Raises Unfit, OSError."""
+        async with self._turn:
+            await self._take(loaded)
+            back_to = (self.version.back_to or self.version.version) if confirm_ns else 0
+            until_ns = time.time_ns() + confirm_ns if confirm_ns else 0
+            self.version = self.versions.put(loaded, who, from_disk(self.paths).sha256, back_to=back_to, until_ns=until_ns)
+            self.loaded = loaded
+            self.log.info("policy in force", version=self.version.version, sha256=self.version.sha256, by=who, confirm_s=confirm_ns // 10**9)
+
+    async def reload(self, who: str) -> Loaded:
+        """Read the configured files again and put them into force. Raises Unfit, OSError."""
+        loaded = await trio.to_thread.run_sync(from_disk, self.paths)
+        await self.take(loaded, who)
+        return loaded
+
+    def confirm(self) -> None:
+        """Keep the policy that waits for it. Raises policy.NoVersion, OSError."""
+        self.version = self.versions.confirm()
+
+    async def _take_back(self) -> None:
+        """Bring the policy back that was in force before the one that nobody confirmed."""
+        waiting = self.version
+        self.log.warning("policy not confirmed: the one before comes back", version=waiting.version, back_to=waiting.back_to)
+        try:
+            await self.take(self.versions.get(waiting.back_to).load(), "not confirmed")
+        except (Unfit, NoVersion, OSError) as why:
+            self.log.error("the policy before does not come back", reason=str(why))
+            self.version = dataclasses.replace(waiting, until_ns=time.time_ns() + 10**9)
+
+
+def _armed(spec: LaneSpec, said: Mapping[str, Arm]) -> LaneSpec:
+    """Give a spec with what persons ordered about its venues."""
+    venues = [dataclasses.replace(v, armed=said[v.name].armed, until_ns=said[v.name].until_ns) if v.name in said else v for v in spec.venues]
+    return dataclasses.replace(spec, venues=venues)
 
 
 def _fees(before: LaneSpec, after: LaneSpec) -> list[Any]:

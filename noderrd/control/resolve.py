@@ -1,6 +1,7 @@
 """Configuration and policy become what a lane is told: names become indexes, prices px, money px x shares, every limit the rule that said it.
 
-The table of rules only grows while a node runs, also over reloads: a denial of yesterday's policy still finds its file and line.
+What a lane numbers keeps its number: the table of rules only grows, so that a denial of yesterday's policy still finds its file and line, and a
+strategy keeps its slot, where its positions are. One that the policy names no more is retired: the slot stays its own, and nothing is called there.
 """
 
 import dataclasses
@@ -11,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from core.feature import NAMES
+from core.layout import MAX_STRATEGIES
 from noderrd import rulefiles
 from noderrd.config import Config
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
@@ -32,6 +34,7 @@ LIMITS: dict[str, tuple[str, str]] = {
     "max_daily_loss": ("MAX_DAILY_LOSS", "money"),
 }
 DEFAULT_BUDGET_NS = 50_000
+RETIRED = Path(__file__).with_name("retired.py")
 
 
 class Unresolved(Exception):
@@ -67,8 +70,8 @@ class Rules:
         return self._index[name]
 
 
-def lane_spec(config: Config, policy: model.Policy, places: Places, known_rules: Sequence[str] = ()) -> LaneSpec:
-    """Give a lane's spec. Raises Unresolved; OSError when a credential cannot be read."""
+def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSpec | None = None) -> LaneSpec:
+    """Give a lane's spec; `last` is what it ran by before. Raises Unresolved; OSError when a credential cannot be read."""
     found: list[Diagnostic] = []
     names = list(config.venues)
     venues = [_venue(config, policy, name) for name in names]
@@ -77,9 +80,12 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, known_rules:
         InstrumentSpec(it.symbol, names.index(it.venue), it.code, it.px(it.tick), it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference))
         for it in config.instruments
     ]
-    strategies = [_strategy(it, products, found) for it in policy.strategies]
+    strategies = slots([_strategy(it, products, found) for it in policy.strategies], last.strategies if last is not None else [])
+    if len(strategies) > MAX_STRATEGIES:
+        retired = ", ".join(it.name for it in strategies if it.file == str(RETIRED))
+        found.append(_fault(policy.strategies[-1], "file", f"a lane has {MAX_STRATEGIES} strategies at most, retired ones too ({retired or 'none'})"))
     models = [_model(it, products, found) for it in policy.models]
-    rules = Rules(known_rules)
+    rules = Rules(last.rules if last is not None else ())
     limits = [
         LimitSpec(s, k, _limits(policy, rules, strategy.name, it, names), _limits(policy, rules, "", it, names))
         for s, strategy in enumerate(strategies)
@@ -93,6 +99,13 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, known_rules:
         strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle, core=config.lane.core,
         levels=config.lane.levels, table=table,
     )  # fmt: skip
+
+
+def slots(wanted: list[StrategySpec], before: list[StrategySpec]) -> list[StrategySpec]:
+    """Put strategies where their names were before, new ones behind them."""
+    named = {it.name: it for it in wanted}
+    kept = [named.pop(it.name, StrategySpec(it.name, str(RETIRED), [], {})) for it in before]
+    return [*kept, *named.values()]
 
 
 def _venue(config: Config, policy: model.Policy, name: str) -> VenueSpec:

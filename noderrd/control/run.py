@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from noderrd import config as configuration
 from noderrd import logs
 from noderrd.config import Config
 from noderrd.control import node as nodes
-from noderrd.control import server, state
+from noderrd.control import policy, server, state
 from noderrd.control.node import Node, Unfit
-from noderrd.lane.spec import LaneSpec
+from noderrd.control.policy import NoVersion, Versions
+from noderrd.control.verbs import Verbs
 from noderrd.settings import SettingsError
 
 HELP = "run the node that a noderrd.toml describes"
@@ -37,14 +39,19 @@ def main(args: argparse.Namespace) -> int:
     """0 stopped, or nothing wrong; 1 refused, with every reason; 130 after a second Ctrl-C."""
     try:
         config = configuration.read(args.config)
-        paths = args.rules or config.rules_paths()
-        spec, said = nodes.spec_of(config, paths, known_rules(config))
+        paths = [path.absolute() for path in args.rules] or config.rules_paths()
+        if args.check:
+            loaded = policy.from_disk(paths)
+        else:
+            versions = Versions(config.node.state / "rules", time.time_ns)
+            loaded = versions.at_start(paths)
+        spec = nodes.spec_of(config, loaded, nodes.last_spec(config))
         with tempfile.TemporaryDirectory(prefix="noderrd-check-") as folder:
             trial = Path(folder) / "spec.json"
             spec.write(trial)
             nodes.inspect(trial)
-    except (SettingsError, Unfit) as why:
-        print(why, file=sys.stderr)
+    except (SettingsError, Unfit, NoVersion, OSError) as fault:
+        print(fault, file=sys.stderr)
         return 1
     if args.check:
         return 0
@@ -54,11 +61,10 @@ def main(args: argparse.Namespace) -> int:
     try:
         line = server.listen(socket_path(config))
         with line:
-            node = Node(config, paths, spec, said, log)
-            node.write_spec(spec)
+            node = Node(config, paths, loaded, spec, versions, log)
             return trio.run(_live, node, line, log)
-    except (server.Taken, state.Foreign, ValueError, OSError) as why:
-        print(why, file=sys.stderr)
+    except (server.Taken, state.Foreign, ValueError, OSError) as fault:
+        print(fault, file=sys.stderr)
         return 1
     finally:
         if "node" in locals():
@@ -71,22 +77,13 @@ def socket_path(config: Config) -> Path:
     return Path(runtime.split(":", 1)[0]) / "noderrd.sock" if runtime else config.node.state / "noderrd.sock"
 
 
-def known_rules(config: Config) -> list[str]:
-    """Give the table of rules of the last run: what it denied still names its rule."""
-    last = config.node.state / "run" / f"{nodes.NAME}.json"
-    try:
-        return LaneSpec.read(last).rules
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
 async def _live(node: Node, line: Any, log: Any) -> int:
     """Run the node, its socket and its signals until it has stopped."""
     notify = sdnotify.SystemdNotifier()
     async with trio.open_nursery() as nursery:
         code = [0]
         nursery.start_soon(_signals, node, nursery.cancel_scope, code, log)
-        nursery.start_soon(server.serve, line, node.handle, log)
+        nursery.start_soon(server.serve, line, Verbs(node).handle, log)
         nursery.start_soon(_systemd, node, notify)
         await node.run()
         notify.notify("STOPPING=1")
@@ -103,9 +100,8 @@ async def _signals(node: Node, scope: trio.CancelScope, code: list[int], log: An
         async for number in received:
             if number == signal.SIGHUP:
                 try:
-                    await node.reload()
-                    log.info("policy reloaded")
-                except Unfit as why:
+                    await node.reload("SIGHUP")
+                except (Unfit, OSError) as why:
                     log.error("policy not reloaded: what ran keeps running", reason=str(why))
             elif node.stopping.is_set():
                 log.warning("left at once", open_orders=node.lane.open_orders())

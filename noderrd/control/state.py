@@ -16,7 +16,7 @@ USED = ".used"
 
 
 class Foreign(Exception):
-    """The state that is there was made by another version: positions and open orders in it cannot be read by this one."""
+    """The state that is there was made by another version or for other instruments: its positions and open orders would be taken for others."""
 
 
 def digest() -> str:
@@ -29,13 +29,20 @@ def kept(spec: LaneSpec, folder: Path) -> Path:
     return folder / f"{spec.name}-{digest()}.state"
 
 
-def take_up(spec: LaneSpec, folder: Path) -> str:
-    """Bring the state of the last run into shared memory.
+def take_up(spec: LaneSpec, folder: Path, last: LaneSpec | None) -> str:
+    """Bring the state of the last run, which ran by `last`, into shared memory.
 
     Gives "running" when it is there already, "kept" after a clean stop, "none" at a first start, "lost" when there was a run whose state is gone
     (a power loss). Raises Foreign, OSError.
     """
     shared, copy = Path(spec.shared), kept(spec, folder)
+    there = shared if shared.exists() else copy
+    if last is not None and there.exists() and _places(last) != _places(spec):
+        message = (
+            f"{there} holds positions and orders of other venues or instruments than the configuration names: start with those, flatten, stop, "
+            f"and move {copy} away"
+        )
+        raise Foreign(message)
     others = [f for f in folder.glob(f"{spec.name}-*.state") if f != copy]
     if others:
         message = f"{others[0]} was made by another version of noderrd: stop with that version, or reconcile and move the file away"
@@ -47,7 +54,15 @@ def take_up(spec: LaneSpec, folder: Path) -> str:
         shared.chmod(0o600)
         copy.replace(copy.with_suffix(USED))
         return "kept"
-    return "lost" if copy.with_suffix(USED).exists() else "none"
+    if copy.with_suffix(USED).exists():
+        return "lost"
+    copy.with_suffix(USED).touch()
+    return "none"
+
+
+def _places(spec: LaneSpec) -> tuple[list[str], list[tuple[str, int]], int, int]:
+    """Give what indexes and sizes of the state mean."""
+    return [v.name for v in spec.venues], [(it.symbol, it.venue) for it in spec.instruments], spec.levels, spec.table
 
 
 def keep(spec: LaneSpec, folder: Path) -> None:

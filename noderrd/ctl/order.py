@@ -1,11 +1,11 @@
-"""Verbs that order something: halt, resume, cancel-all, flatten of a scope; pause, continue, reload, stop of the node."""
+"""Verbs that order something: halt, resume, kill, release, cancel-all, flatten of a scope; pause, continue, reload, stop of the node."""
 
 import argparse
 
 from noderrd.ctl.client import ask, show
 
 HELP = "order something of the node, or of a strategy, a symbol or a venue"
-SCOPED = frozenset(("halt", "resume", "cancel-all", "flatten"))
+SCOPED = frozenset(("halt", "resume", "cancel-all", "flatten", "kill", "release"))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

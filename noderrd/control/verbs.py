@@ -1,0 +1,359 @@
+"""What can be asked and ordered of a node: a method do_VERB for each verb of the control socket."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from datetime import time as time_of_day
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from core.codes import Command, Halt, Scope
+from noderrd.control import answers, lanes, policy
+from noderrd.control.latches import Arm, Kill
+from noderrd.control.node import Node, Unfit
+from noderrd.control.server import Answer, Peer, Refused
+from rules import model
+
+REFUSED = 77  # EX_NOPERM of sysexits.h: policy says no
+USAGE = 64
+SECOND = 1_000_000_000
+LONGEST_CONFIRM_S = 3600
+DRILL_S = 10.0
+POLL_S = 0.002
+CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
+LONGEST_ARMED = timedelta(days=7)
+
+
+class Verbs:
+    """Answers for one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def handle(self, verb: str, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Answer one question. Raises Refused."""
+        found = getattr(self, "do_" + verb.replace("-", "_"), None) if verb.replace("-", "").isalpha() else None
+        if found is None:
+            message = f"this daemon knows no {verb!r}"
+            raise Refused(message, USAGE)
+        do: Callable[[dict[str, Any], Peer], Awaitable[Answer]] = found
+        try:
+            return await do(arguments, peer)
+        except (lanes.NoAnswer, Unfit, policy.NoVersion, OSError) as why:
+            raise Refused(str(why)) from why
+
+    @property
+    def _lanes(self) -> list[lanes.Lane]:
+        return [self._node.lane]
+
+    # What can be asked.
+
+    async def do_status(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """What runs, what is connected, what is halted."""
+        node = self._node
+        venues = answers.venues(self._lanes)
+        modes = {row["mode"] for row in venues}
+        return {
+            "version": version("noderrd"),
+            "name": node.config.node.name,
+            "state": node.state,
+            "mode": modes.pop() if len(modes) == 1 else "mixed",
+            "policy": node.version.version,
+            "paths": {"state": str(node.folder), "logs": str(node.folder / "logs"), "journal": str(node.folder / "journal")},
+            "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in (node.worker, node.writer)],
+            "venues": venues,
+            "halts": answers.halts(self._lanes),
+        }
+
+    async def do_books(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every book."""
+        depth = arguments.get("depth", 0)
+        return answers.books(self._lanes, str(arguments.get("symbol", "")), str(arguments.get("venue", "")), depth if isinstance(depth, int) else 0)
+
+    async def do_positions(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every position."""
+        return answers.positions(self._lanes)
+
+    async def do_orders(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every order that is remembered."""
+        return answers.orders(self._lanes, open_only=bool(arguments.get("open")))
+
+    async def do_latency(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Percentiles by stage."""
+        return answers.latency(answers.counts(self._lanes))
+
+    async def do_counters(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """The lane's counters."""
+        return answers.counters(self._lanes)
+
+    async def do_reconcile(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """What a person has to look into."""
+        return {"differences": answers.differences(self._lanes)}
+
+    # What can be ordered of a scope.
+
+    def _scope(self, arguments: dict[str, Any]) -> tuple[Scope, int, str]:
+        """Read strategy, symbol, venue: at most one; gives its name too. Raises Refused."""
+        known = self._node.names()
+        given = [key for key in known if arguments.get(key)]
+        if len(given) > 1:
+            message = "one of strategy, symbol, venue"
+            raise Refused(message, USAGE)
+        if not given:
+            return Scope.NODE, 0, ""
+        name = arguments[given[0]]
+        if name not in known[given[0]]:
+            message = f"no {given[0]} {name!r} (there are: {', '.join(known[given[0]])})"
+            raise Refused(message)
+        return Scope[given[0].upper()], known[given[0]].index(name), str(name)
+
+    def _say(self, verb: str, peer: Peer, **more: Any) -> None:
+        self._node.log.info("ordered", verb=verb, by=peer.name, pid=peer.pid, **more)
+
+    async def _command(self, verb: Command, scope: Scope, index: int) -> Answer:
+        done = await self._node.lane.command(verb, scope, index)
+        if done.status != 0:
+            message = "the lane refused it; its log says why"
+            raise Refused(message, REFUSED)
+        return {"acted": done.acted, "failed": done.failed}
+
+    async def _order(self, verb: Command, arguments: dict[str, Any], peer: Peer) -> Answer:
+        scope, index, name = self._scope(arguments)
+        self._say(verb.name, peer, scope=scope.name, name=name)
+        return await self._command(verb, scope, index)
+
+    async def do_halt(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """No new orders in a scope; the word is raised before the lane is asked, so that it holds also while the lane is away."""
+        scope, index, _ = self._scope(arguments)
+        self._node.lane.halt(scope, index, Halt.OPERATOR)
+        return await self._order(Command.HALT, arguments, peer)
+
+    async def do_resume(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """New orders again, unless a kill is in the way."""
+        scope, _, name = self._scope(arguments)
+        self._refuse_killed({("node", ""), (scope.name.lower(), name)})
+        return await self._order(Command.RESUME, arguments, peer)
+
+    async def do_cancel_all(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Cancel every open order of a scope."""
+        return await self._order(Command.CANCEL_ALL, arguments, peer)
+
+    async def do_flatten(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Cancel, then close every position of a scope."""
+        return await self._order(Command.FLATTEN, arguments, peer)
+
+    # Kill and release.
+
+    def _refuse_killed(self, scopes: set[tuple[str, str]]) -> None:
+        for key in scopes & set(self._node.latches.kills):
+            kill = self._node.latches.kills[key]
+            message = f"{f'{kill.scope} {kill.name}'.strip()} was killed by {kill.who}: release it first"
+            raise Refused(message, REFUSED)
+
+    async def do_kill(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """No new orders until somebody else releases it, also after restarts, and cancel what is open."""
+        scope, index, name = self._scope(arguments)
+        self._say("KILL", peer, scope=scope.name, name=name)
+        self._node.latch(Kill(scope.name.lower(), name, peer.uid, peer.name, time.time_ns()))
+        return await self._command(Command.KILL, scope, index)
+
+    async def do_release(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Lift a kill; not by the one who killed, where two persons are asked for."""
+        scope, index, name = self._scope(arguments)
+        kill = self._node.latches.kills.get((scope.name.lower(), name))
+        if kill is None:
+            message = "nothing was killed there"
+            raise Refused(message)
+        if self._node.config.node.two_person and kill.uid == peer.uid:
+            message = f"{kill.who} killed it: another person has to release it ([node] two_person)"
+            raise Refused(message, REFUSED)
+        self._say("RELEASE", peer, scope=scope.name, name=name, killed_by=kill.who)
+        done = await self._command(Command.RELEASE, scope, index)
+        self._node.latches.release(scope.name.lower(), name)
+        return done
+
+    async def do_drill(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Prove the kill switch: kill the node for real, time until nothing is open, and lift it again."""
+        self._refuse_killed({("node", "")})
+        lane, halted = self._node.lane, int(self._node.lane.shared.control[0]["halt_node"])
+        self._say("DRILL", peer, open_orders=lane.open_orders())
+        began, before = trio.current_time(), lane.open_orders()
+        lane.halt(Scope.NODE, 0, Halt.KILLED)
+        try:
+            await self._command(Command.KILL, Scope.NODE, 0)
+            with trio.move_on_after(DRILL_S):
+                while lane.open_orders():  # noqa: ASYNC110 - another process lowers it, and tells nobody
+                    await trio.sleep(POLL_S)
+            took_s, left = trio.current_time() - began, lane.open_orders()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._command(Command.RELEASE, Scope.NODE, 0)
+                if halted:
+                    lane.halt(Scope.NODE, 0, Halt(halted))
+        self._node.log.info("drill", ok=left == 0, open_before=before, open_after=left, seconds=round(took_s, 3))
+        return {"checks": [{"name": "kill", "ok": left == 0, "open_before": before, "open_after": left, "ns": int(took_s * SECOND)}]}
+
+    # Modes.
+
+    async def do_arm(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Send a venue's orders for real until a time; without `confirmed` only tell what that would be."""
+        venue = self._venue(arguments)
+        self._refuse_killed({("node", ""), ("venue", venue)})
+        until_ns = moment(str(arguments.get("until", "")), datetime.now().astimezone())
+        ends = datetime.fromtimestamp(until_ns / SECOND).astimezone().isoformat(timespec="seconds")
+        if not arguments.get("confirmed"):
+            return {"venue": venue, "until": until_ns, "confirm": f"orders for {venue} will be sent to {self._address(venue)} until {ends}"}
+        self._say("ARM", peer, venue=venue, until=ends)
+        await self._node.arm(Arm(venue, True, until_ns, peer.name, time.time_ns()))
+        return {"acted": 1, "failed": 0, "venue": venue, "until": until_ns}
+
+    async def do_disarm(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Send nothing more to a venue, or to any, and cancel what is open there."""
+        named = [self._venue(arguments)] if arguments.get("venue") else self._node.names()["venue"]
+        self._say("DISARM", peer, venues=named)
+        for venue in named:
+            await self._node.arm(Arm(venue, False, 0, peer.name, time.time_ns()))
+        return {"acted": len(named), "failed": 0}
+
+    def _venue(self, arguments: dict[str, Any]) -> str:
+        names = self._node.names()["venue"]
+        if arguments.get("venue") not in names:
+            message = f"no venue {arguments.get('venue')!r} (there are: {', '.join(names)})"
+            raise Refused(message)
+        return str(arguments["venue"])
+
+    def _address(self, venue: str) -> str:
+        return next(v.ouch for v in self._node.lane.spec.venues if v.name == venue)
+
+    # The node.
+
+    async def do_pause(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Strategies are not called; feeds, acks and fills go on."""
+        return await self._order(Command.PAUSE, {}, peer)
+
+    async def do_continue(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Strategies are called again."""
+        return await self._order(Command.CONTINUE, {}, peer)
+
+    async def do_stop(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Cancel, wait for the acks, end; answers when all has ended."""
+        self._say("STOP", peer)
+        before = self._node.lane.open_orders()
+        self._node.stopping.set()
+        await self._node.stopped.wait()
+        return {"acted": max(before - self._node.still_open, 0), "failed": self._node.still_open}
+
+    # Policy.
+
+    async def do_reload(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Read the policy's files again."""
+        self._say("RELOAD", peer)
+        loaded = await self._node.reload(peer.name)
+        return {"acted": 1, "failed": 0, "version": self._node.version.version, "inactive": _inactive(loaded)}
+
+    async def do_rules(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """The tools of noderrctl rules that need a running node."""
+        tools = {"apply": self._apply, "confirm": self._confirm, "undo": self._undo, "history": self._history, "show": self._show}
+        verb = arguments.get("verb")
+        if verb not in tools:
+            message = f"rules {verb!r}: there are {', '.join(tools)}"
+            raise Refused(message, USAGE)
+        return await tools[str(verb)](arguments, peer)
+
+    async def _apply(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Put files into force, those named or those configured; after `confirm_s` the ones before come back, unless confirmed."""
+        seconds = arguments.get("confirm_s", 0)
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_CONFIRM_S:
+            message = f"--confirm: 0 to {LONGEST_CONFIRM_S} seconds"
+            raise Refused(message, USAGE)
+        paths = [Path(path) for path in _texts(arguments.get("paths", []))] or self._node.paths
+        loaded = await trio.to_thread.run_sync(policy.from_disk, paths)
+        return await self._take(loaded, peer, int(seconds * SECOND))
+
+    async def _take(self, loaded: policy.Loaded, peer: Peer, confirm_ns: int = 0) -> Answer:
+        told = ""
+        found = loaded.diagnostics
+        try:
+            await self._node.take(loaded, peer.name, confirm_ns)
+        except Unfit as why:
+            told, found = str(why), why.found or found
+        now = self._node.version
+        return {
+            "applied": not told,
+            "told": told,
+            "version": now.version,
+            "confirm_by": now.until_ns,
+            "diagnostics": [one.as_dict() for one in found],
+            "inactive": [] if told else _inactive(loaded),
+        }
+
+    async def _confirm(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Keep the policy that is on trial."""
+        self._node.confirm()
+        self._say("CONFIRM", peer, version=self._node.version.version)
+        return {"version": self._node.version.version}
+
+    async def _undo(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Go back to a version, or to the last one before that said something else."""
+        number = self._version(arguments)
+        if not number:
+            now = self._node.version
+            before = [v.version for v in self._node.versions.history() if v.version < now.version and v.sha256 != now.sha256]
+            if not before:
+                message = "there is no version before this one"
+                raise Refused(message)
+            number = before[-1]
+        return await self._take(self._node.versions.get(number).load(), peer)
+
+    async def _history(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every version that was in force."""
+        return {"versions": [dataclasses.asdict(version) for version in self._node.versions.history()]}
+
+    async def _show(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """A version's texts, and what of it has no effect yet."""
+        number = self._version(arguments)
+        loaded = self._node.versions.get(number).load() if number else self._node.loaded
+        return {"version": number or self._node.version.version, "sha256": loaded.sha256, "files": loaded.files, "inactive": _inactive(loaded)}
+
+    def _version(self, arguments: dict[str, Any]) -> int:
+        number = arguments.get("version", 0)
+        if not isinstance(number, int) or number < 0:
+            message = "version: a number of `rules history`"
+            raise Refused(message, USAGE)
+        return number
+
+
+def _texts(given: Any) -> list[str]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        message = "paths: a list of file names"
+        raise Refused(message, USAGE)
+    return given
+
+
+def _inactive(loaded: policy.Loaded) -> list[str]:
+    return model.inactive(loaded.policy) if loaded.policy is not None else []
+
+
+def moment(text: str, now: datetime) -> int:
+    """Read 16:00, 16:00:30 (today, where the host is) or ISO 8601 with an offset, in ns since the epoch. Raises Refused; for the past, too."""
+    try:
+        if CLOCK.fullmatch(text):
+            clock = time_of_day.fromisoformat(text)
+            when = now.replace(hour=clock.hour, minute=clock.minute, second=clock.second, microsecond=0)
+        else:
+            when = datetime.fromisoformat(text)
+    except ValueError:
+        message = f"until: 16:00, 16:00:30 or 2026-11-25T16:00:00+00:00, not {text!r}"
+        raise Refused(message, USAGE) from None
+    if when.tzinfo is None:
+        message = f"until: {text} does not say in which zone; 16:00 alone is taken as the host's"
+        raise Refused(message, USAGE)
+    if not now < when < now + LONGEST_ARMED:
+        message = f"until: {when.isoformat(timespec='seconds')} is over, or more than {LONGEST_ARMED.days} days away"
+        raise Refused(message, USAGE)
+    return int(when.timestamp()) * SECOND
