@@ -15,6 +15,7 @@ BENCHES = {
     "histogram": "noderrd.bench.histogram",
     "matching": "noderrd.bench.matching",
     "journal": "noderrd.bench.journal",
+    "receive": "noderrd.bench.receive",
     "risk": "noderrd.bench.risk",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
