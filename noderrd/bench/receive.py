@@ -1,4 +1,4 @@
-"""A datagram's way from a wire into a program, three ways: recvmmsg as the lane calls it, AF_XDP past the network stack, a bare recv in C as the floor.
+"""A datagram from a wire into memory, three ways: recvmmsg as the lane calls it, AF_XDP past the network stack, a bare recv in C as the floor.
 
 The wire is a veth pair in a network namespace of its own. A C sender stamps each datagram before it writes it to the far end; the time is taken once
 the payload lies in the receiver's memory. The three take turns, block by block, on one core; the sender has another. The XDP program is attached only
