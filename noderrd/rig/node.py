@@ -80,9 +80,17 @@ class Node:
         """Give the lane's counters by name."""
         return {name: int(value) for name, value in self.ask("counters")["counters"].items()}
 
+    def lane_pid(self) -> int:
+        """Give the lane's process id. Raises Failed when there is none."""
+        pid = int(self.lane().get("pid", 0))
+        if not pid:
+            message = "no lane runs"
+            raise Failed(message)
+        return pid
+
     def kill_lane(self) -> None:
-        """SIGKILL to the lane."""
-        os.kill(int(self.lane()["pid"]), signal.SIGKILL)
+        """SIGKILL to the lane. Raises Failed when there is none."""
+        os.kill(self.lane_pid(), signal.SIGKILL)
 
     def tail(self) -> str:
         """Give the end of its log."""
