@@ -4,8 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from noderrd.lane import cache
+
+if TYPE_CHECKING:
+    from noderrd.feeds.binaryfile import Recording
 
 HELP = "run a recording through the lane's kernels"
 EPILOG = """FILE is an ITCH 5.0 BinaryFILE or a packet capture (pcap, pcapng) of MoldUDP64, either gzipped or not. It exits 1, naming the offset,
@@ -20,6 +24,18 @@ def time_of_day(text: str) -> int:
         return clock.of_day(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def setting(text: str) -> tuple[str, float]:
+    """Read K=V of --set. Raises argparse.ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    try:
+        if name and equals:
+            return name, float(value)
+    except ValueError:
+        pass
+    message = f"a parameter is NAME=NUMBER, not {text!r}"
+    raise argparse.ArgumentTypeError(message)
 
 
 def depth(text: str) -> int:
@@ -42,6 +58,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export-trades", type=Path, metavar="OUT", help="trades, to .parquet or .csv")
     parser.add_argument("--export-bars", type=Path, metavar="OUT", help="open, high, low, close, volume a --bar, to .parquet or .csv")
     parser.add_argument("--bar", type=int, default=60, metavar="SECONDS", help="length of a bar (60)")
+    parser.add_argument("--strategy", metavar="FILE", help="a strategy's file, or quotes or taker, which ship: its fills and P&L on the recording")
+    parser.add_argument("--set", type=setting, action="append", default=[], metavar="K=V", help="a parameter of --strategy")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX model whose scores --strategy sees")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -49,6 +68,10 @@ def wrong(args: argparse.Namespace) -> str:
     """Say what the flags ask for that cannot be; empty when nothing."""
     if args.at is not None and not args.symbol:
         return "--at shows one book: name it with --symbol"
+    if args.strategy and (args.at is not None or args.book_csv or args.export_top or args.export_trades or args.export_bars):
+        return "--strategy plays alone: without --at, --book-csv and exports"
+    if (args.set or args.model) and not args.strategy:
+        return "--set and --model are for --strategy"
     if args.bar < 1:
         return "--bar is at least a second"
     for out in (args.export_top, args.export_trades, args.export_bars):
@@ -57,8 +80,24 @@ def wrong(args: argparse.Namespace) -> str:
     return ""
 
 
+class Refused(Exception):
+    """The strategy or the model cannot be used; the text says why, with file and line."""
+
+
+def tried(tape: "Recording", args: argparse.Namespace) -> dict[str, Any]:
+    """Try a strategy on a recording; gives the closing object. Raises Refused; ValueError and OSError as backtest.run."""
+    from noderrd.lane.ort import ModelError
+    from noderrd.replay import backtest
+    from noderrd.strategies.compile import StrategyError
+
+    try:
+        return backtest.run(tape, args.strategy, dict(args.set), args.symbol, args.model)
+    except (StrategyError, ModelError) as error:
+        raise Refused(str(error)) from error
+
+
 def main(args: argparse.Namespace) -> int:
-    """Replay. 0, or 1 for a file that is missing or damaged, a symbol it lacks; 64 for flags that do not go together."""
+    """Replay. 0, or 1 for a file that is missing or damaged, a symbol it lacks, a strategy that is refused; 64 for flags that do not go together."""
     said = wrong(args)
     if said:
         print(f"noderrd replay: {said}", file=sys.stderr)
@@ -69,8 +108,8 @@ def main(args: argparse.Namespace) -> int:
 
     try:
         tape = recording.read(args.file)
-        end = books.run(tape, args)
-    except (OSError, ValueError, MemoryError) as error:
+        end = tried(tape, args) if args.strategy else books.run(tape, args)
+    except (OSError, ValueError, MemoryError, Refused) as error:
         print(f"noderrd replay: {error}", file=sys.stderr)
         return 1
     print(json.dumps(end) if args.json else books.words(end))
