@@ -20,6 +20,7 @@ from noderrd.control import policy, server, state
 from noderrd.control.node import Node, Unfit
 from noderrd.control.policy import NoVersion, Versions
 from noderrd.control.verbs import Verbs
+from noderrd.host import service
 from noderrd.settings import SettingsError
 
 HELP = "run the node that a noderrd.toml describes"
@@ -80,6 +81,7 @@ def socket_path(config: Config) -> Path:
 async def _live(node: Node, line: Any, log: Any) -> int:
     """Run the node, its socket and its signals until it has stopped."""
     notify = sdnotify.SystemdNotifier()
+    service.stay_awake(log)
     async with trio.open_nursery() as nursery:
         code = [0]
         nursery.start_soon(_signals, node, nursery.cancel_scope, code, log)

@@ -15,6 +15,7 @@ import numpy as np
 from core.codes import Counter, EventKind, JournalKind, OrdStatus, Reason
 from core.jit import entry
 from noderrd import logs
+from noderrd.host import cpu
 from noderrd.lane import cold, decide, prepare, terms
 from noderrd.lane.clock import calibrate, now
 from noderrd.lane.loop import settle
@@ -128,6 +129,8 @@ def run(path: Path) -> int:
     """Be the lane that the spec at `path` describes."""
     spec = LaneSpec.read(path)
     log = logs.get(spec.name)
+    if spec.core >= 0 and cpu.PLACE.exists() and (why := cpu.place(os.getpid())):
+        log.warning("not moved to the isolated cores", reason=why, cost="other processes may run on the lane's core")
     prepare.pin(spec.core, log)
     shared = Shared(Path(spec.shared), prepare.sizes(spec), create=True)
     if not shared.own():
