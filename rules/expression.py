@@ -248,7 +248,8 @@ def contradiction(e: Expression) -> str:
     """Say which number an `and` confines to an empty range, such as `edge > 5 ticks and edge < 3 ticks`; empty if none."""
     lows: dict[str, tuple[Fraction, bool]] = {}
     highs: dict[str, tuple[Fraction, bool]] = {}
-    for part in conjuncts(e):
+    together = conjuncts(e)
+    for part in together if len(together) > 1 else ():
         if not isinstance(part, Compare) or not isinstance(part.right, Constant) or isinstance(part.left, Constant) or part.sign == "!=":
             continue
         name, value = text(part.left), part.right.quantity.value

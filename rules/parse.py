@@ -335,6 +335,8 @@ class _Parser:
     def _broken_off(self, kind: str) -> str:
         """Say what is missing where a line that should go on is followed by another field; "" where that is not so."""
         before, token = self.tokens[self.at - 1], self.tokens[self.at]
+        if before.type != "COMMA" and before.type not in _OPERATORS:
+            return ""
         if str(token.value) not in catalog.KINDS[kind].fields or "\n" not in self.scanned.source.text[before.end : token.at]:
             return ""
         after = self.tokens[self.at + 1].type if self.at + 1 < len(self.tokens) else "END"
@@ -342,7 +344,7 @@ class _Parser:
             return "" if after in {"COMMA", "END", "EQUAL"} else "a list ends with a comma; another entry is missing"
         if before.type == "COMPARE":
             return "a comparison needs a value on its right side"
-        return f"'{before.value}' needs something on its right side" if before.type in _OPERATORS else ""
+        return f"'{before.value}' needs something on its right side"
 
     def _shape_of(self, kind: str, token: Token) -> str | None:
         """Give the terminal of a field's first word. A word that is nearly a field is told of and taken for it."""
