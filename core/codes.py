@@ -335,6 +335,8 @@ class JournalKind(IntEnum):
     FEATURES = 15  # what its product's features were, in records of 22
     GAP = 16  # records were lost: the ring was full
     SPEC = 17  # what the lane was told, in pieces
+    LOGIN = 18  # an order session was logged in
+    DOWN = 19  # an order session was lost
 
 
 class Writer(IntEnum):

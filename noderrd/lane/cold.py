@@ -267,6 +267,7 @@ class Connections:
         row["connect_at_ns"] = time.time_ns() + wait
         row["session_state"], row["fd_order"], row["rx_len"] = Session.DOWN, -1, 0
         self.close(v)
+        journal_words(shared.lane, JournalKind.DOWN, v, -1, -1, int(row["order_seq"]), 0, 0, 0, 0)
         lost(shared.lane, self._work, shared.insts, shared.products, shared.positions, v)
         row["tx_len"] = row["tx_at"] = 0
         shared.control[0]["counters"][Counter.DISCONNECTS] += 1

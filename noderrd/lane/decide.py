@@ -153,7 +153,7 @@ def changed(
             record(lane[0]["histograms"][Stage.FEATURES], elapsed(control, cycles() - began))
             score(lane, work, products, product, stamp)
         count(lane, Counter.BOOK_EVENTS, 1)
-        journal_tick(lane, products, insts, px, inst, stamp)
+        journal_tick(lane, products, insts, px, inst, what, stamp)
         if work[0]["live_insts"][inst] == 0 and not what & Change.STATUS:
             continue  # nobody decides on a book that is not LIVE
         for strat in range(control[0]["n_strategies"]):

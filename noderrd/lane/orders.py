@@ -118,8 +118,9 @@ def transmit(lane: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns:
     venue = lane[0]["venues"]
     start = venue[v]["tx_len"]
     slot = lane[0]["ref_slots"][v][get_u32(venue[v]["tx"], start + 4) & (at.REF_SLOTS - 1)]
+    whose = lane[0]["orders"][slot]["cl_ord_id"] if inst >= 0 else i64(0)
     # Written before it is sent: what a venue may know of is in the journal whenever the lane dies.
-    journal(lane, JournalKind.SENT, v, strat, inst, now_ns, lane[0]["orders"][slot]["cl_ord_id"], venue[v]["tx"], start + 3, size)
+    journal(lane, JournalKind.SENT, v, strat, inst, now_ns, whose, venue[v]["tx"], start + 3, size)
     gone = i64(1)
     if not simulated(venue, v):
         put_u16(venue[v]["tx"], start, size + 1)

@@ -17,6 +17,7 @@ from noderrd.lane.work import NOTICES
 
 RESERVE = 8192
 EVENT_BYTES = at.EVENT.itemsize
+TICK_BYTES = 48
 
 
 @kernel
@@ -127,8 +128,20 @@ def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.n
 
 
 @kernel
-def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, now_ns: int) -> None:
-    """Publish what a decision was based on: the best prices and the scores (two float32, then one)."""
+def states(lane: np.ndarray, words: int) -> None:
+    """Write every venue's state, then its phase, a byte each, as two words at an address."""
+    state = i64(0)
+    phase = i64(0)
+    for v in range(lane[0]["control"][0]["n_venues"]):
+        state |= i64(lane[0]["venues"][v]["state"] & 255) << (8 * v)
+        phase |= i64(lane[0]["venues"][v]["phase"] & 255) << (8 * v)
+    store(words, state)
+    store(words + 8, phase)
+
+
+@kernel
+def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, what: int, now_ns: int) -> None:
+    """Publish that a symbol changed (Change bits) and what a decision is based on: best prices, scores, and the venues' states."""
     if not spare(lane, 1):
         return
     gap(lane, now_ns)
@@ -139,8 +152,10 @@ def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: 
     words = lane[0]["journal"][lane[0]["control"][0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
     store(words, bid)
     store(words + 8, ask)
+    store(words + 24, what << 32)  # the third score is put over its lower half
     copy(words + 16, score, 4 * at.SCORES)
-    put(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], words, 16 + 4 * at.SCORES)
+    states(lane, words + 32)
+    put(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], words, TICK_BYTES)
 
 
 @kernel
@@ -154,13 +169,7 @@ def journal_call(lane: np.ndarray, work: np.ndarray, strat: int, product: int) -
     gap(lane, stamp)
     words = lane[0]["journal"][control[0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
     copy(words, work[0]["event"].ctypes.data, EVENT_BYTES)
-    states = i64(0)
-    phases = i64(0)
-    for v in range(control[0]["n_venues"]):
-        states |= i64(lane[0]["venues"][v]["state"] & 255) << (8 * v)
-        phases |= i64(lane[0]["venues"][v]["phase"] & 255) << (8 * v)
-    store(words + EVENT_BYTES, states)
-    store(words + EVENT_BYTES + 8, phases)
+    states(lane, words + EVENT_BYTES)
     put(lane, JournalKind.CALL, work[0]["event"][0]["venue"], strat, product, stamp, control[0]["decisions"], words, at.JOURNAL_DATA)
 
 

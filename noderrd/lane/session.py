@@ -16,7 +16,7 @@ from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import halt, orders, wire
 from noderrd.lane.clock import now
-from noderrd.lane.record import count, journal, notify_order
+from noderrd.lane.record import count, journal, journal_words, notify_order
 from noderrd.lane.syscalls import EAGAIN, EINTR, recv
 
 LIQUIDITY_ADDED = 65  # A
@@ -51,6 +51,7 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
     venue[v]["replay_left"] = out + 1
     venue[v]["queries_out"] = 2 * out + 1
     venue[v]["asked_at_ns"] = 0
+    journal_words(lane, JournalKind.LOGIN, v, -1, -1, now(lane[0]["control"]), venue[v]["order_seq"], out, 0, 0, 0)
     venue[v]["tx_at"] = 0
     venue[v]["tx_len"] = 0
     for _ in range(out + 1):
