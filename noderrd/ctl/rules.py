@@ -10,6 +10,7 @@ VERBS: Verbs = {
     "fmt": ("noderrd.ctl.rules_fmt", "lay files out in the one way, in place"),
     "diff": ("noderrd.ctl.rules_diff", "say which policy changes between two files, not which text"),
     "test": ("noderrd.ctl.rules_test", "run scenarios: what is measured and asked, and what must come of it"),
+    "reference": ("noderrd.ctl.rules_reference", "every name of the language: blocks, metrics, functions, units"),
     "lsp": ("noderrd.ctl.rules_lsp", "the language server, for editors, on stdin and stdout"),
     "show": ("noderrd.ctl.rules_live", "the policy that runs, or ran, and what of it is not acted on"),
     "apply": ("noderrd.ctl.rules_live", "have a running node take files, all or nothing; --confirm 60s: on trial"),
