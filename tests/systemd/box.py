@@ -107,7 +107,21 @@ class Box:
 
     def run(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a shell command inside."""
-        inside = ["nsenter", "-t", str(self.pid), "-a", "--root", "--wd", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", LIBRARIES, "sh", "-c", command]
+        inside = [
+            "nsenter",
+            "-t",
+            str(self.pid),
+            "-a",
+            "--root",
+            "--wd",
+            "env",
+            "-i",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            LIBRARIES,
+            "bash",
+            "-c",
+            command,
+        ]
         return subprocess.run(inside, capture_output=True, text=True, timeout=timeout, check=False)
 
     def say(self, command: str) -> str:

@@ -13,10 +13,19 @@ from pathlib import Path
 
 from systemd.box import ROOT, Impossible
 
+from noderrd.lane import cache as lane_cache
+
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "kmod", "linux-image-cloud-amd64", "iproute2", "procps", "python3", "python3-venv", "ethtool")
 TOOLS = {"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs"}
 PYTHON = "/usr/bin/python3.11"  # Debian 12's; compiled packages of the host fit the guest when both have it
 CPU = {"NUMBA_CPU_NAME": "x86-64-v2", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": "/var/cache/noderrd/box"}
+EXCHANGE = """
+from noderrd.lane import cache
+cache.prepare()
+from noderrd import logs
+from noderrd.venue import warm
+warm.up(logs.get("warm"))
+"""
 SIZE = "3G"
 KEEP = 2
 
@@ -86,12 +95,16 @@ def environment() -> Path:
 
 
 def _install(folder: Path) -> None:
-    _run([ROOT / "scripts/install", "--destdir", folder, "--units", "/usr/lib/systemd/system"], "scripts/install", env={**os.environ, "PYTHON": PYTHON})
+    _run(
+        [ROOT / "scripts/install", "--destdir", folder, "--units", "/usr/lib/systemd/system"], "scripts/install", env={**os.environ, "PYTHON": PYTHON}
+    )
 
 
 def source() -> bytes:
     """Give what the installed code is made of."""
-    files = sorted(f for room in ("core", "rules", "noderrd", "systemd", "etc") for f in (ROOT / room).rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    files = sorted(
+        f for room in ("core", "rules", "noderrd", "systemd", "etc") for f in (ROOT / room).rglob("*") if f.is_file() and "__pycache__" not in f.parts
+    )
     return "".join(f"{f.relative_to(ROOT)} {hashlib.sha256(f.read_bytes()).hexdigest()}\n" for f in files).encode()
 
 
@@ -128,10 +141,8 @@ def _make(folder: Path, archive: Path, packages: Path, files: dict[str, str]) ->
     for room in ("core", "rules", "noderrd"):
         for file in (code / room).rglob("*.py"):
             os.utime(file, (1_700_000_000, 1_700_000_000))
-    say("compiling the kernels for it (a minute or two)")
-    warm = ["chroot", root, "env", "-i", *(f"{key}={value}" for key, value in CPU.items()), "/opt/noderrd/venv/bin/python", "-P", "-m", "noderrd.main", "warm"]
-    _run([*warm], "noderrd warm")
     _run(["chroot", root, "systemd-sysusers", "noderrd.conf"], "systemd-sysusers")
+    _compile(root)
     _run(["chroot", root, "chown", "-R", "noderrd:noderrd", "/var/cache/noderrd"], "chown")
     (root / "etc/fstab").write_text("/dev/vda / ext4 rw 0 0\n")
     (root / "etc/hostname").write_text("box\n")
@@ -141,6 +152,25 @@ def _make(folder: Path, archive: Path, packages: Path, files: dict[str, str]) ->
     say("making the disk")
     _run(["mkfs.ext4", "-q", "-F", "-d", root, folder / "disk.ext4", SIZE], "mkfs.ext4")
     shutil.rmtree(root)
+
+
+def _compile(root: Path) -> None:
+    """Fill the machine's kernel cache: the node's kernels, the policy's strategies, the exchange's. Kept by the sources that they depend on."""
+    held = cache() / f"kernels-{_key(lane_cache.key(), repr(CPU))}"
+    inside = root / CPU["NUMBA_CACHE_DIR"].lstrip("/")
+    if held.exists():
+        shutil.copytree(held, inside)
+    else:
+        say("compiling kernels for it (a minute or two)")
+    python = ["chroot", root, "env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in CPU.items()), "CREDENTIALS_DIRECTORY=/tmp/keys"]
+    program = [*python, "/opt/noderrd/venv/bin/python", "-P", "-m", "noderrd.main"]
+    _run(["sh", "-c", f"mkdir -p {root}/tmp/keys {root}/run/sim && cp {root}/etc/noderrd/keys/nsdq {root}/tmp/keys/keys_nsdq"], "keys")
+    _run([*program, "warm"], "noderrd warm")
+    _run([*program, "run", "--check", "--config", "/etc/noderrd/noderrd.toml"], "noderrd run --check")
+    _run([*python, "/opt/noderrd/venv/bin/python", "-P", "-c", EXCHANGE], "the exchange's kernels")
+    shutil.rmtree(root / "tmp/keys")
+    shutil.rmtree(held, ignore_errors=True)
+    shutil.copytree(inside, held)
 
 
 def _prune() -> None:
@@ -156,7 +186,7 @@ def boot(files: dict[str, str], log: Path, seconds: float) -> str:
     out = log.with_name("serial")
     command = [
         "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nodefaults", "-no-reboot", "-display", "none",
-        "-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off",
+        "-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off",
         "-drive", f"file={image},if=virtio,format=raw,snapshot=on,cache=unsafe", "-serial", f"file:{log}", "-serial", f"file:{out}",
         "-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0", "-device", "virtio-rng-pci",
     ]  # fmt: skip
