@@ -219,6 +219,6 @@ def _halts(lane: Lane) -> Iterator[tuple[str, int]]:
         yield f"venue {venue.name}", int(control["halt_venue"][k])
     for k, strategy in enumerate(spec.strategies):
         yield f"strategy {strategy.name}", int(control["halt_strategy"][k])
-    for p, symbol in enumerate(spec.products):
-        words = lane.shared.halt_symbol[lane.shared.insts["product"] == p]
-        yield f"symbol {symbol}", int(words.max(initial=0))
+    for symbol in spec.products:
+        words = [int(lane.shared.halt_symbol[k]) for k, it in enumerate(spec.instruments) if it.symbol == symbol]
+        yield f"symbol {symbol}", max(words, default=0)

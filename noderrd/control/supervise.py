@@ -77,8 +77,9 @@ class Worker:
             self._waiting = True
             with trio.move_on_after(wait_s):
                 await self._stop.wait()
-                return
             self._waiting = False
+            if self._stop.is_set():
+                return
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             self.restarts += 1
             self.start()

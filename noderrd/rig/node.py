@@ -30,7 +30,7 @@ class Node:
     def check(state: Path) -> str:
         """Let the node read its configuration, policy, strategies and models without starting: "" when it would start, else why not."""
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "noderrd.main", "run", "--config", state / "noderrd.toml", "--check"],
+            [sys.executable, "-P", "-m", "noderrd.main", "run", "--config", str(state / "noderrd.toml"), "--check"],
             capture_output=True,
             text=True,
             check=False,
@@ -40,7 +40,7 @@ class Node:
 
     def ask(self, verb: str, *arguments: str) -> dict[str, Any]:
         """Give the answer of `noderrctl VERB --json`. Raises Failed when there is none."""
-        command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", self._state / "noderrd.sock", verb, "--json", *arguments]
+        command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", str(self._state / "noderrd.sock"), verb, "--json", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_S)
         if done.returncode != 0:
             message = f"noderrctl {verb}: {done.stderr.strip() or done.returncode}"

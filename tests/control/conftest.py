@@ -1,0 +1,33 @@
+"""A node without processes; its shared memory goes with it."""
+
+import pytest
+from control import desk
+
+from noderrd.control import node as nodes
+
+
+@pytest.fixture
+def node(tmp_path):
+    it = desk.node_of(desk.write(tmp_path))
+    yield it
+    desk.remove(it)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make nodes one after the other in one folder: a restart."""
+    made = []
+
+    def one(policy=desk.POLICY, **more):
+        made.append(desk.node_of(desk.write(tmp_path, policy, **more)))
+        return made[-1]
+
+    yield one
+    for it in made:
+        desk.remove(it)
+
+
+@pytest.fixture
+def untried(monkeypatch):
+    """Have specs not tried by a process: that takes seconds, and is tested by itself (test_run.py)."""
+    monkeypatch.setattr(nodes, "inspect", lambda path: None)

@@ -1,0 +1,107 @@
+"""Configuration and policy become a lane's spec: indexes, px, the tightest limit and the rule that said it; every misfit with its line."""
+
+import dataclasses
+
+import pytest
+from control import desk
+
+from noderrd import config as configuration
+from noderrd.control import lanes, policy, resolve
+
+
+def spec_of(tmp_path, text=desk.POLICY, last=None):
+    config = configuration.read(desk.write(tmp_path, text))
+    loaded = policy.from_disk(config.rules_paths())
+    assert loaded.policy is not None, [str(d) for d in loaded.diagnostics]
+    return resolve.lane_spec(config, loaded.policy, lanes.places("lane0", config.node.state), last)
+
+
+def refused(tmp_path, *change):
+    text = desk.POLICY
+    for k in range(0, len(change), 2):
+        assert change[k] in text
+        text = text.replace(change[k], change[k + 1])
+    with pytest.raises(resolve.Unresolved) as caught:
+        spec_of(tmp_path, text)
+    return [(found.span.line, found.message) for found in caught.value.found]
+
+
+def test_names_become_places_and_prices_px(tmp_path):
+    spec = spec_of(tmp_path)
+    assert [(v.name, v.maker_mils, v.taker_mils, v.armed) for v in spec.venues] == [("NSDQ", 0, 0, False), ("EDGE", -25, 29, True)]
+    assert spec.products == ["AAPL", "MSFT"]
+    assert [(it.symbol, it.venue, it.tick, it.reference) for it in spec.instruments] == [
+        ("AAPL", 0, 100, 0), ("AAPL", 1, 100, 0), ("MSFT", 1, 500, 4_100_000)
+    ]  # fmt: skip
+    assert spec.strategies[0].params == {"half_spread": 2.0, "clip": 50.0}
+    assert spec.strategies[0].file.endswith("strategies/quotes.py")
+    assert spec.table == 1024
+
+
+def test_the_tightest_limit_binds_and_names_its_rule(tmp_path):
+    spec = spec_of(tmp_path)
+    rules = tmp_path / "rules.d" / "10-test.rules"
+    found = {(it.strategy, it.instrument): {name: (value, spec.rules[rule]) for name, (value, rule) in it.limits.items()} for it in spec.limits}
+    assert found[0, 0] == {
+        "MAX_POSITION": (1_000, f"{rules}:2"), "PRICE_COLLAR": (50_000, f"{rules}:3"), "MAX_ORDER_VALUE": (2_500_000_000, f"{rules}:4")
+    }  # fmt: skip
+    assert found[0, 2]["MAX_POSITION"] == (300, f"{rules}:8")
+
+
+def test_a_rule_keeps_its_number_over_a_reload(tmp_path):
+    before = spec_of(tmp_path)
+    after = spec_of(tmp_path, "# a line more\n" + desk.POLICY, before)
+    assert after.rules[: len(before.rules)] == before.rules
+    now = dict(after.limits[0].limits)
+    assert after.rules[now["MAX_POSITION"][1]].endswith("10-test.rules:3")
+
+
+def test_a_strategy_keeps_its_slot_and_one_that_is_gone_is_retired(tmp_path):
+    before = spec_of(tmp_path)
+    taker = 'strategy taker {\n  file  "strategies/taker.py"\n  symbols  AAPL\n}\n'
+    both = spec_of(tmp_path, desk.POLICY.replace("strategy quotes", taker + "\nstrategy quotes"), before)
+    assert [it.name for it in both.strategies] == ["quotes", "taker"]
+    alone = spec_of(tmp_path, desk.POLICY[: desk.POLICY.index("strategy quotes")] + taker, both)
+    assert [(it.name, bool(it.symbols)) for it in alone.strategies] == [("quotes", False), ("taker", True)]
+    assert alone.strategies[0].file == str(resolve.RETIRED)
+    again = spec_of(tmp_path, desk.POLICY, alone)
+    assert [(it.name, bool(it.symbols)) for it in again.strategies] == [("quotes", True), ("taker", False)]
+
+
+def test_more_strategies_than_slots_are_refused(tmp_path):
+    block = desk.POLICY[desk.POLICY.index("strategy quotes") :]
+    many = desk.POLICY + "".join(block.replace("quotes {", f"quotes_{k} {{") for k in range(8))
+    with pytest.raises(resolve.Unresolved, match="8 strategies at most"):
+        spec_of(tmp_path, many)
+
+
+def test_misfits_are_told_with_their_lines_all_at_once(tmp_path):
+    told = refused(tmp_path, "AAPL, MSFT", "AAPL, TSLA", "half_spread = 2 ticks", "half_spred = 2 ticks", "clip = 50 shares", "clip = 5 USD")
+    assert [line for line, _ in told] == [17, 18, 18]
+    assert "TSLA" in told[0][1]
+    assert "half_spred" in told[1][1]
+    assert "'clip' is in shares" in told[2][1]
+
+
+def test_a_parameter_out_of_bounds_or_not_whole_is_refused(tmp_path):
+    assert "from 1 to 100000 shares" in refused(tmp_path, "clip = 50 shares", "clip = 200_000 shares")[0][1]
+    assert "from 0.5 to 100 ticks" in refused(tmp_path, "half_spread = 2 ticks", "half_spread = 0.1 ticks")[0][1]
+
+
+def test_a_limit_that_halts_says_so(tmp_path):
+    spec = spec_of(tmp_path, desk.POLICY.replace("price_collar      5%", "max_daily_loss    1_000 USD  then halt"))
+    assert spec.limits[0].limits["MAX_DAILY_LOSS"][0] == 10_000_000
+    assert spec.limits[0].limits["LOSS_HALTS"][0] == 1
+
+
+def test_limits_of_a_strategy_do_not_bind_all_of_them_together(tmp_path):
+    spec = spec_of(tmp_path, desk.POLICY + "\nrisk strategy quotes {\n  max_position  50 shares\n}\n")
+    assert spec.limits[0].limits["MAX_POSITION"][0] == 50
+    assert spec.limits[0].account["MAX_POSITION"][0] == 1_000
+
+
+def test_the_spec_survives_its_file(tmp_path):
+    spec = spec_of(tmp_path)
+    spec.write(tmp_path / "spec.json")
+    assert type(spec).read(tmp_path / "spec.json") == spec
+    assert dataclasses.asdict(spec)["venues"][0]["password"] == "secret"

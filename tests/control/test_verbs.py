@@ -1,0 +1,274 @@
+"""What can be ordered of a node, its lane played by a task that obeys the ring: order of effects, refusals, and what outlives a restart."""
+
+import contextlib
+import json
+import time
+from datetime import datetime, timedelta
+
+import pytest
+import trio
+from control import desk
+from control.desk import OTHER, PEER
+
+from core.codes import Command, Halt, Scope
+from noderrd.control import lanes
+from noderrd.control.server import Refused
+from noderrd.control.verbs import Verbs, moment
+from noderrd.lane.spec import LaneSpec
+
+pytestmark = pytest.mark.usefixtures("untried")
+NOON = datetime.fromisoformat("2026-11-25T12:00:00+01:00")
+
+
+@contextlib.asynccontextmanager
+async def obeying(node, *refuse):
+    """A lane that obeys, and the node's verbs."""
+    lane = desk.Obeying(node, refuse=set(refuse))
+    node.lane.shared.own()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lane.run)
+        yield Verbs(node), lane
+        nursery.cancel_scope.cancel()
+
+
+async def refusal(asked):
+    with pytest.raises(Refused) as caught:
+        await asked
+    return caught.value.code
+
+
+def halts(node):
+    return int(node.lane.shared.control[0]["halt_node"])
+
+
+async def test_an_unknown_verb_is_bad_usage(node):
+    for verb in ("nonsense", "", "__init__", "rules/apply", "do_status"):
+        assert await refusal(Verbs(node).handle(verb, {}, PEER)) == 64
+
+
+async def test_a_scope_is_one_thing_that_exists(node):
+    async with obeying(node) as (verbs, lane):
+        await verbs.handle("cancel-all", {}, PEER)
+        await verbs.handle("cancel-all", {"symbol": "MSFT"}, PEER)
+        await verbs.handle("flatten", {"venue": "EDGE"}, PEER)
+        await verbs.handle("halt", {"strategy": "quotes"}, PEER)
+        assert await refusal(verbs.handle("halt", {"strategy": "quotes", "venue": "EDGE"}, PEER)) == 64
+        assert await refusal(verbs.handle("halt", {"symbol": "TSLA"}, PEER)) == 1
+    assert lane.seen == [
+        (Command.CANCEL_ALL, Scope.NODE, 0), (Command.CANCEL_ALL, Scope.SYMBOL, 1), (Command.FLATTEN, Scope.VENUE, 1),
+        (Command.HALT, Scope.STRATEGY, 0),
+    ]  # fmt: skip
+
+
+async def test_a_halt_holds_although_the_lane_is_away(node, monkeypatch):
+    monkeypatch.setattr(lanes, "ANSWER_S", 0.05)
+    assert await refusal(Verbs(node).handle("halt", {}, PEER)) == 1
+    assert halts(node) == Halt.OPERATOR
+    assert await refusal(Verbs(node).handle("halt", {"symbol": "AAPL"}, PEER)) == 1
+    assert list(node.lane.shared.halt_symbol) == [Halt.OPERATOR, Halt.OPERATOR, 0]
+
+
+async def test_a_kill_is_on_disk_and_in_force_before_the_lane_is_asked(node, monkeypatch):
+    monkeypatch.setattr(lanes, "ANSWER_S", 0.05)
+    assert await refusal(Verbs(node).handle("kill", {}, PEER)) == 1
+    assert halts(node) == Halt.KILLED
+    assert json.loads((node.folder / "latches.json").read_text())["kills"][0]["uid"] == PEER.uid
+
+
+async def test_nothing_but_another_person_s_release_lifts_a_kill(node):
+    async with obeying(node) as (verbs, _):
+        await verbs.handle("kill", {}, PEER)
+        assert await refusal(verbs.handle("resume", {}, OTHER)) == 77
+        assert await refusal(verbs.handle("resume", {"venue": "EDGE"}, OTHER)) == 77
+        assert await refusal(verbs.handle("arm", {"venue": "NSDQ", "until": "23:59", "confirmed": True}, OTHER)) == 77
+        assert await refusal(verbs.handle("drill", {}, OTHER)) == 77
+        assert await refusal(verbs.handle("release", {}, PEER)) == 77
+        await verbs.handle("halt", {}, OTHER)
+        assert halts(node) == Halt.KILLED
+        await verbs.handle("kill", {}, OTHER)  # whoever kills again does not become the one who killed
+        assert await refusal(verbs.handle("release", {}, PEER)) == 77
+        await verbs.handle("release", {}, OTHER)
+        assert halts(node) == Halt.NONE
+        assert await refusal(verbs.handle("release", {}, OTHER)) == 1
+
+
+async def test_one_person_s_host(make):
+    node = make(two_person=False)
+    async with obeying(node) as (verbs, _):
+        await verbs.handle("kill", {"venue": "EDGE"}, PEER)
+        assert await refusal(verbs.handle("release", {}, PEER)) == 1  # the node as a whole was not killed
+        await verbs.handle("release", {"venue": "EDGE"}, PEER)
+
+
+async def test_a_kill_outlives_the_daemon_and_the_machine(make):
+    node = make()
+    async with obeying(node) as (verbs, _):
+        await verbs.handle("kill", {"symbol": "MSFT"}, PEER)
+        await verbs.handle("kill", {}, PEER)
+    desk.remove(node)  # as a power loss does
+    again = make()
+    assert again.was == "lost"
+    async with obeying(again) as (_, lane), trio.open_nursery() as nursery:
+        for kill in again.latches.kills.values():
+            again._raise(kill)
+        assert halts(again) == Halt.KILLED
+        assert list(again.lane.shared.halt_symbol) == [0, 0, Halt.KILLED]
+        again.lane.shared.control[0]["epoch"] = 1
+        nursery.start_soon(again._see_to)
+        with trio.fail_after(10):
+            while len(lane.seen) < 2:
+                await trio.sleep(0.01)
+        nursery.cancel_scope.cancel()
+    assert set(lane.seen) == {(Command.KILL, Scope.SYMBOL, 1), (Command.KILL, Scope.NODE, 0)}
+
+
+def test_a_node_whose_latches_cannot_be_read_does_not_start(tmp_path):
+    path = desk.write(tmp_path)
+    (tmp_path / "state" / "latches.json").write_text('{"kills": [')
+    with pytest.raises(ValueError, match="what was killed"):
+        desk.node_of(path)
+
+
+async def test_arming_is_told_first_and_done_when_confirmed(make):
+    node = make()
+    until = (datetime.now().astimezone() + timedelta(hours=1)).isoformat(timespec="seconds")
+    async with obeying(node) as (verbs, lane):
+        would = await verbs.handle("arm", {"venue": "NSDQ", "until": until}, PEER)
+        assert "127.0.0.1:2" in would["confirm"]
+        assert lane.seen == []
+        await verbs.handle("arm", {"venue": "NSDQ", "until": until, "confirmed": True}, PEER)
+        assert lane.seen == [(Command.ARM, Scope.NODE, 0)]
+        written = LaneSpec.read(node.folder / "run" / "lane0.json").venues[0]
+        assert (written.armed, written.until_ns) == (True, would["until"])
+        await verbs.handle("disarm", {"venue": "EDGE"}, PEER)
+    again = make()
+    assert [(v.armed, v.until_ns > 0) for v in again.lane.spec.venues] == [(True, True), (False, False)]
+
+
+async def test_an_arming_that_the_lane_refuses_leaves_no_trace(make):
+    node = make()
+    until = (datetime.now().astimezone() + timedelta(hours=1)).isoformat(timespec="seconds")
+    async with obeying(node, Command.ARM) as (verbs, _):
+        assert await refusal(verbs.handle("arm", {"venue": "NSDQ", "until": until, "confirmed": True}, PEER)) == 1
+    assert not LaneSpec.read(node.folder / "run" / "lane0.json").venues[0].armed
+    assert not make().lane.spec.venues[0].armed
+
+
+async def test_a_disarm_that_the_lane_refuses_holds_at_the_next_start(make):
+    node = make()
+    async with obeying(node, Command.ARM) as (verbs, _):
+        assert await refusal(verbs.handle("disarm", {}, PEER)) == 1
+    assert not make().lane.spec.venues[0].armed
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("16:00", 4 * 3600), ("12:00:01", 1), ("2026-11-26T12:00:00+01:00", 24 * 3600), ("2026-11-25T11:30:00+00:00", 1800)],
+)
+def test_until_is_a_time_of_today_or_a_whole_date(text, seconds):
+    assert moment(text, NOON) == (int(NOON.timestamp()) + seconds) * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "12:00", "11:59", "25:00", "noon", "2026-11-25T16:00:00", "2026-12-25T16:00:00+00:00", "16:00:00:00"])
+def test_until_is_neither_over_nor_far_nor_vague(text):
+    with pytest.raises(Refused) as caught:
+        moment(text, NOON)
+    assert caught.value.code == 64
+
+
+async def test_a_drill_kills_times_and_lifts(node):
+    node.lane.shared.lane[0]["n_live"] = 3
+    async with obeying(node) as (verbs, lane):
+        (check,) = (await verbs.handle("drill", {}, PEER))["checks"]
+    assert (check["ok"], check["open_before"], check["open_after"]) == (True, 3, 0)
+    assert [verb for verb, _, _ in lane.seen] == [Command.KILL, Command.RELEASE]
+    assert halts(node) == Halt.NONE
+    assert not (node.folder / "latches.json").exists()
+
+
+async def test_a_drill_that_leaves_orders_open_fails_and_lifts_all_the_same(node, monkeypatch):
+    monkeypatch.setattr("noderrd.control.verbs.DRILL_S", 0.05)
+    node.lane.halt(Scope.NODE, 0, Halt.OPERATOR)
+    async with obeying(node) as (verbs, lane):
+        monkeypatch.setattr(lane, "obey", lambda verb, scope: int(node.lane.shared.lane[0].__setitem__("n_live", 2) or 0))
+        node.lane.shared.lane[0]["n_live"] = 2
+        (check,) = (await verbs.handle("drill", {}, PEER))["checks"]
+    assert not check["ok"]
+    assert halts(node) == Halt.KILLED  # this lane obeys nothing: what was halted before is not lowered either
+
+
+async def test_reconcile_shows_what_is_not_known(node):
+    shared = node.lane.shared
+    shared.orders[7]["cl_ord_id"], shared.orders[7]["ord_status"], shared.orders[7]["leaves_qty"] = 99, desk.OrdStatus.UNKNOWN, 40
+    shared.venues[1]["session_state"], shared.venues[1]["reject_code"] = desk.Session.REFUSED, ord("A")
+    shared.halt_symbol[2] = Halt.RECONCILE
+    found = (await Verbs(node).handle("reconcile", {}, PEER))["differences"]
+    assert [(row["venue"], row["symbol"], row["cl_ord_id"]) for row in found] == [("NSDQ", "AAPL", "00000000000063"), ("EDGE", "", ""), ("", "", "")]
+    assert "40 shares" in found[0]["what"]
+    assert "(A)" in found[1]["what"]
+    assert "symbol MSFT" in found[2]["what"]
+
+
+async def test_a_policy_is_taken_whole_or_not_at_all(make, tmp_path):
+    node = make()
+    rules = tmp_path / "rules.d" / "10-test.rules"
+    async with obeying(node, Command.RELOAD) as (verbs, lane):
+        before = LaneSpec.read(node.folder / "run" / "lane0.json")
+        rules.write_text(desk.POLICY.replace("1_000 shares", "900 shares"))
+        assert await refusal(verbs.handle("reload", {}, PEER)) == 1
+        assert LaneSpec.read(node.folder / "run" / "lane0.json") == before
+        lane.refuse.clear()
+        rules.write_text(desk.POLICY.replace("1_000 shares", "900 sheep"))
+        lane.seen.clear()
+        assert await refusal(verbs.handle("reload", {}, PEER)) == 1
+        assert lane.seen == []
+        rules.write_text(desk.POLICY.replace("1_000 shares", "900 shares"))
+        answer = await verbs.handle("reload", {}, PEER)
+        assert answer["version"] == 2
+        assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 900
+    assert LaneSpec.read(node.folder / "run" / "lane0.json") == node.lane.spec
+
+
+async def test_a_policy_on_trial_goes_back_by_itself(make, tmp_path):
+    node = make()
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY.replace("1_000 shares", "500 shares"))
+    async with obeying(node) as (verbs, _), trio.open_nursery() as nursery:
+        applied = await verbs.handle("rules", {"verb": "apply", "paths": [str(other)], "confirm_s": 0.2}, PEER)
+        assert applied["applied"]
+        assert applied["confirm_by"] > time.time_ns() - 10**9
+        assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 500
+        nursery.start_soon(node._see_to)
+        with trio.fail_after(60):
+            while node.lane.spec.limits[0].limits["MAX_POSITION"][0] != 1_000:
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_confirmed_policy_stays_and_can_be_undone(make, tmp_path):
+    node = make()
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY.replace("1_000 shares", "500 shares"))
+    async with obeying(node) as (verbs, _):
+        await verbs.handle("rules", {"verb": "apply", "paths": [str(other)], "confirm_s": 60}, PEER)
+        await verbs.handle("rules", {"verb": "confirm"}, PEER)
+        assert await refusal(verbs.handle("rules", {"verb": "confirm"}, PEER)) == 1
+        history = (await verbs.handle("rules", {"verb": "history"}, PEER))["versions"]
+        assert [row["version"] for row in history] == [1, 2]
+        assert (await verbs.handle("rules", {"verb": "undo"}, PEER))["applied"]
+        assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 1_000
+        shown = await verbs.handle("rules", {"verb": "show", "version": 2}, PEER)
+        assert "500 shares" in "".join(shown["files"].values())
+        assert await refusal(verbs.handle("rules", {"verb": "show", "version": 99}, PEER)) == 1
+
+
+async def test_files_with_faults_are_told_and_nothing_changes(node, tmp_path):
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY.replace("1_000 shares", "500 sheep").replace("strategies/quotes.py", "strategies/none.py"))
+    async with obeying(node) as (verbs, lane):
+        answer = await verbs.handle("rules", {"verb": "apply", "paths": [str(other)]}, PEER)
+    assert not answer["applied"]
+    assert answer["version"] == 1
+    assert "other.rules:2:" in answer["told"]
+    assert [d["line"] for d in answer["diagnostics"] if d["severity"] == "error"]
+    assert lane.seen == []
