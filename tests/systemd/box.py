@@ -1,8 +1,8 @@
 """A booted system without a machine: systemd as PID 1 in namespaces of its own, over an overlay of the running root.
 
 What it writes goes to a tmpfs and is gone with it; but /proc/sys and /sys are this machine's, and of those only its own network namespace may be
-tuned: whoever boots a box says so in its noderrd.toml. Needs root, cgroup v2 somewhere, overlayfs. Units, users and folders come from scripts/install; the
-virtual environment is this one under the path that the units name, so that the code which runs is this tree's.
+tuned: whoever boots a box says so in its noderrd.toml. Needs root, cgroup v2 somewhere, overlayfs. Units, users and folders come from scripts/install;
+the virtual environment is this one under the path that the units name, so that the code which runs is this tree's.
 """
 
 import contextlib

@@ -10,9 +10,11 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 CTL = "/opt/noderrd/venv/bin/python -P -m noderrd.ctl.main"
-VOLATILE = "random|stable_secret|nf_conntrack_count|kernel.ns_last_pid|fs.(dentry|inode|file-nr|quota|aio-nr)|kernel.pty.nr|entropy|vm.stat_refresh|sched_domain|tcp_fastopen_key"
+VOLATILE = "random|stable_secret|nf_conntrack_count|kernel.ns_last_pid|kernel.pty.nr|entropy|vm.stat_refresh|sched_domain|tcp_fastopen_key"
+VOLATILE += "|fs.(dentry|inode|file-nr|quota|aio-nr)"
 SNAPSHOT = (
     f"sysctl -a 2>/dev/null | grep -v -E '{VOLATILE}'; ip -d link; ip route; ip neigh show nud permanent; tc qdisc; "
     "grep . /sys/class/net/{0}/queues/*/*_cpus /sys/class/net/{0}/{{gro_flush_timeout,napi_defer_hard_irqs,threaded}} 2>/dev/null"
@@ -179,9 +181,8 @@ class Checks:
 
     def undone_after_kill(self):
         """Killed in the middle, the tuner still leaves a way back."""
-        self.run(
-            f"timeout -s KILL {0.4 * self.patience:.1f} {CTL} host apply --state /run/tune >/dev/null 2>&1; {CTL} host undo --state /run/tune >/dev/null"
-        )
+        apply, undo = (f"{CTL} host {what} --state /run/tune >/dev/null 2>&1" for what in ("apply", "undo"))
+        self.run(f"timeout -s KILL {0.4 * self.patience:.1f} {apply}; {undo}")
         after = self.say(self.snapshot)
         self.that("apply killed midway, then undo: nothing stays", after == self.before, _differences(self.before, after))
 
@@ -211,7 +212,7 @@ def machine(checks):
 
 def main():
     """Be the machine's one job: check, then switch it off."""
-    with open(sys.argv[1], "w") as out:
+    with Path(sys.argv[1]).open("w") as out:
 
         def tell(check):
             out.write(json.dumps(check) + "\n")
@@ -219,7 +220,7 @@ def main():
 
         def run(command):
             try:
-                done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=600)
+                done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=600, check=False)
             except subprocess.TimeoutExpired:
                 return 124, "no end in 600 s"
             return done.returncode, done.stdout + done.stderr

@@ -102,9 +102,8 @@ def _install(folder: Path) -> None:
 
 def source() -> bytes:
     """Give what the installed code is made of."""
-    files = sorted(
-        f for room in ("core", "rules", "noderrd", "systemd", "etc") for f in (ROOT / room).rglob("*") if f.is_file() and "__pycache__" not in f.parts
-    )
+    rooms = ("core", "rules", "noderrd", "systemd", "etc")
+    files = sorted(f for room in rooms for f in (ROOT / room).rglob("*") if f.is_file() and "__pycache__" not in f.parts)
     return "".join(f"{f.relative_to(ROOT)} {hashlib.sha256(f.read_bytes()).hexdigest()}\n" for f in files).encode()
 
 
@@ -136,12 +135,7 @@ def _make(folder: Path, archive: Path, packages: Path, files: dict[str, str]) ->
         path.write_text(text)
         if text.startswith("#!"):
             path.chmod(0o755)
-    # The file system keeps whole seconds; numba compares modification times.
-    code = root / "opt/noderrd/venv/lib/python3.11/site-packages"
-    for room in ("core", "rules", "noderrd"):
-        for file in (code / room).rglob("*.py"):
-            os.utime(file, (1_700_000_000, 1_700_000_000))
-    _run(["chroot", root, "systemd-sysusers", "noderrd.conf"], "systemd-sysusers")
+    _run([*_inside(root), "systemd-sysusers", "noderrd.conf"], "systemd-sysusers")
     _compile(root)
     _run(["chroot", root, "chown", "-R", "noderrd:noderrd", "/var/cache/noderrd"], "chown")
     (root / "etc/fstab").write_text("/dev/vda / ext4 rw 0 0\n")
@@ -154,6 +148,13 @@ def _make(folder: Path, archive: Path, packages: Path, files: dict[str, str]) ->
     shutil.rmtree(root)
 
 
+def _inside(root: Path) -> list[str | Path]:
+    """Give the words before a command that runs it in the system's folder, with /proc and /dev of its own."""
+    mounts = f"mount -t proc proc {root}/proc && mount -t tmpfs tmpfs {root}/dev && mkdir {root}/dev/shm && mknod -m 666 {root}/dev/null c 1 3"
+    mounts += f" && mknod -m 666 {root}/dev/urandom c 1 9 && mount -t tmpfs tmpfs {root}/run && mkdir {root}/run/sim"
+    return ["unshare", "--mount", "--pid", "--fork", "sh", "-c", f'{mounts} && exec chroot {root} "$@"', "sh"]
+
+
 def _compile(root: Path) -> None:
     """Fill the machine's kernel cache: the node's kernels, the policy's strategies, the exchange's. Kept by the sources that they depend on."""
     held = cache() / f"kernels-{_key(lane_cache.key(), repr(CPU))}"
@@ -162,12 +163,13 @@ def _compile(root: Path) -> None:
         shutil.copytree(held, inside)
     else:
         say("compiling kernels for it (a minute or two)")
-    python = ["chroot", root, "env", "-i", "PATH=/usr/bin:/bin", *(f"{key}={value}" for key, value in CPU.items()), "CREDENTIALS_DIRECTORY=/tmp/keys"]
-    program = [*python, "/opt/noderrd/venv/bin/python", "-P", "-m", "noderrd.main"]
-    _run(["sh", "-c", f"mkdir -p {root}/tmp/keys {root}/run/sim && cp {root}/etc/noderrd/keys/nsdq {root}/tmp/keys/keys_nsdq"], "keys")
+    environment = {**CPU, "PATH": "/usr/bin:/bin", "CACHE_DIRECTORY": "/var/cache/noderrd", "CREDENTIALS_DIRECTORY": "/tmp/keys"}
+    python = [*_inside(root), "env", "-i", *(f"{key}={value}" for key, value in environment.items()), "/opt/noderrd/venv/bin/python", "-P"]
+    program = [*python, "-m", "noderrd.main"]
+    _run(["sh", "-c", f"mkdir -p {root}/tmp/keys && cp {root}/etc/noderrd/keys/nsdq {root}/tmp/keys/keys_nsdq"], "keys")
     _run([*program, "warm"], "noderrd warm")
     _run([*program, "run", "--check", "--config", "/etc/noderrd/noderrd.toml"], "noderrd run --check")
-    _run([*python, "/opt/noderrd/venv/bin/python", "-P", "-c", EXCHANGE], "the exchange's kernels")
+    _run([*python, "-c", EXCHANGE], "the exchange's kernels")
     shutil.rmtree(root / "tmp/keys")
     shutil.rmtree(held, ignore_errors=True)
     shutil.copytree(inside, held)
@@ -184,9 +186,10 @@ def boot(files: dict[str, str], log: Path, seconds: float) -> str:
     """Boot a machine with `files`, wait until it powers itself off, give what it wrote to its second serial line. The console goes to `log`."""
     image, kernel, initrd = disk(files)
     out = log.with_name("serial")
+    parameters = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off"
     command = [
         "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nodefaults", "-no-reboot", "-display", "none",
-        "-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off",
+        "-kernel", kernel, "-initrd", initrd, "-append", parameters,
         "-drive", f"file={image},if=virtio,format=raw,snapshot=on,cache=unsafe", "-serial", f"file:{log}", "-serial", f"file:{out}",
         "-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0", "-device", "virtio-rng-pci",
     ]  # fmt: skip
