@@ -101,6 +101,13 @@ def node_of(path: Path) -> Node:
     return Node(config, config.rules_paths(), loaded, spec, versions, logs.get("test"))
 
 
+async def until(done, seconds=60.0):
+    """Wait until it is so; fails after `seconds`, which only end a hang."""
+    with trio.fail_after(seconds):
+        while not done():  # noqa: ASYNC110 - other processes tell nobody
+            await trio.sleep(0.01)
+
+
 def remove(node: Node) -> None:
     """Leave nothing in /dev/shm."""
     for path in (node.lane.spec.shared, node.lane.spec.stop):

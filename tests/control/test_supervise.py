@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 import trio
+from control import desk
 from trio.testing import MockClock
 
 from noderrd import logs
 from noderrd.control import supervise
 from noderrd.control.supervise import Worker
+
+STUBBORN = """
+import signal, subprocess, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(subprocess.Popen(["sleep", "60"]).pid, "up", flush=True)
+time.sleep(60)
+"""
 
 
 class Scripted(Worker):
@@ -80,9 +88,7 @@ def real(tmp_path, code):
 
 
 async def ready(tmp_path):
-    with trio.fail_after(30):
-        while not (tmp_path / "log").exists() or b"up" not in (tmp_path / "log").read_bytes():
-            await trio.sleep(0.01)
+    await desk.until(lambda: (tmp_path / "log").exists() and b"up" in (tmp_path / "log").read_bytes())
 
 
 async def test_a_process_has_a_session_of_its_own_and_ends_by_sigterm(tmp_path):
@@ -97,16 +103,13 @@ async def test_a_process_has_a_session_of_its_own_and_ends_by_sigterm(tmp_path):
 
 
 async def test_one_that_does_not_end_is_killed_with_its_session(tmp_path):
-    code = "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); c = subprocess.Popen(['sleep', '60']); print(c.pid, 'up', flush=True); time.sleep(60)"
-    worker = real(tmp_path, code)
+    worker = real(tmp_path, STUBBORN)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(worker.keep)
         await ready(tmp_path)
         child = int((tmp_path / "log").read_text().split()[0])
         assert not await worker.stop(0.2)
-    with trio.fail_after(10):
-        while supervise._exists(child):
-            await trio.sleep(0.01)
+    await desk.until(lambda: not supervise._exists(child))
 
 
 async def test_a_killed_process_is_started_again(tmp_path):
@@ -116,9 +119,7 @@ async def test_a_killed_process_is_started_again(tmp_path):
         await ready(tmp_path)
         first = worker.pid
         os.kill(first, signal.SIGKILL)
-        with trio.fail_after(20):
-            while worker.pid in {0, first}:
-                await trio.sleep(0.01)
+        await desk.until(lambda: worker.pid not in {0, first})
         assert worker.restarts == 1
         await worker.stop(20.0)
 

@@ -115,9 +115,7 @@ async def test_a_kill_outlives_the_daemon_and_the_machine(make):
         assert list(again.lane.shared.halt_symbol) == [0, 0, Halt.KILLED]
         again.lane.shared.control[0]["epoch"] = 1
         nursery.start_soon(again._see_to)
-        with trio.fail_after(10):
-            while len(lane.seen) < 2:
-                await trio.sleep(0.01)
+        await desk.until(lambda: len(lane.seen) == 2)
         nursery.cancel_scope.cancel()
     assert set(lane.seen) == {(Command.KILL, Scope.SYMBOL, 1), (Command.KILL, Scope.NODE, 0)}
 
@@ -239,9 +237,7 @@ async def test_a_policy_on_trial_goes_back_by_itself(make, tmp_path):
         assert applied["confirm_by"] > time.time_ns() - 10**9
         assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 500
         nursery.start_soon(node._see_to)
-        with trio.fail_after(60):
-            while node.lane.spec.limits[0].limits["MAX_POSITION"][0] != 1_000:
-                await trio.sleep(0.05)
+        await desk.until(lambda: node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 1_000)
         nursery.cancel_scope.cancel()
 
 
