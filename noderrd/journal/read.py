@@ -8,12 +8,15 @@ import numpy as np
 from noderrd.journal.segment import HEADER, RECORD, Damaged, intact, places, read_header
 
 
-def records(folder: Path) -> Iterator[np.ndarray]:
-    """Give the rows of every segment, JOURNAL[n] each, a lane after the other and the oldest first. Reads a live journal too, up to its end.
+def records(folder: Path, name: str = "") -> Iterator[np.ndarray]:
+    """Give the rows of every segment, JOURNAL[n] each, a lane after the other (or those of the lane `name`) and the oldest first.
 
+    Reads a live journal too, up to its end.
     Raises segment.Damaged where checksums do not hold before the end, OSError.
     """
-    for chain in places(folder).values():
+    for lane, chain in places(folder).items():
+        if name and lane != name:
+            continue
         for place in chain:
             raw = place.read()
             read_header(raw, place.path.name)

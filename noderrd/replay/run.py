@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 HELP = "run a recording through the lane's kernels"
 EPILOG = """FILE is an ITCH 5.0 BinaryFILE or a packet capture (pcap, pcapng) of MoldUDP64, either gzipped or not. It exits 1, naming the offset,
-when the file is damaged or ends within a message; what came before is kept."""
+when the file is damaged or ends within a message; what came before is kept. FILE may also be a node's journal (a folder): then its decisions are taken
+again, and it exits 1 when one comes out differently."""
 
 
 def time_of_day(text: str) -> int:
@@ -96,6 +97,21 @@ def tried(tape: "Recording", args: argparse.Namespace) -> dict[str, Any]:
         raise Refused(str(error)) from error
 
 
+def decisions(args: argparse.Namespace) -> int:
+    """Take the decisions of a journal again: 0 when they are the same, 1 when not or when it cannot be read."""
+    from noderrd.journal.replay import replay
+    from noderrd.journal.segment import Damaged, folder_of
+    from noderrd.strategies.compile import StrategyError
+
+    try:
+        end = replay(folder_of(args.file), Path(args.strategy) if args.strategy else None)
+    except (Damaged, StrategyError, OSError, ValueError) as error:
+        print(f"noderrd replay: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(end) if args.json else "\n".join(f"{name:<17} {value}" for name, value in end.items()))
+    return 0 if end["equal"] else 1
+
+
 def main(args: argparse.Namespace) -> int:
     """Replay. 0, or 1 for a file that is missing or damaged, a symbol it lacks, a strategy that is refused; 64 for flags that do not go together."""
     said = wrong(args)
@@ -103,6 +119,8 @@ def main(args: argparse.Namespace) -> int:
         print(f"noderrd replay: {said}", file=sys.stderr)
         return 64
     cache.prepare()
+    if args.file.is_dir():
+        return decisions(args)
     from noderrd.feeds import recording
     from noderrd.replay import books
 
