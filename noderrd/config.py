@@ -63,7 +63,6 @@ class Venue:
     itch_b: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     interface: str = ""
     rerequest: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
-    glimpse: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     password: str | None = field(default=None, repr=False)
     credential: str | None = None
     armed: bool = False
