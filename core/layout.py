@@ -36,6 +36,7 @@ MAX_LANES = 8  # that share limits
 EXECUTIONS = 1024  # times of executions remembered, a strategy
 FILL_SLOTS = 8192  # executions remembered, a lane: a bust names one by its match number
 BUCKETS = 27648  # counts of a latency histogram: core.histogram
+STAGED_TEXT = 1 << 19
 NO_LIMIT = 2**62
 
 
@@ -240,7 +241,7 @@ ORDER = _record(
 # Position of a strategy in an instrument: index strat * n_inst + inst. Exact: cash is the sum of -side x px x qty.
 POSITION = _record(
     ("position", "i8"),
-    ("cash", "i8"),  # signed 64 bits that wrap; the whole is cash_high x 2^64 + cash
+    ("cash", "i8"),  # the whole is cash_high x position.WORD + cash
     ("cost", "i8"),  # value of the open position at its average price
     ("realised", "i8"),
     ("fees", "i8"),
@@ -513,6 +514,23 @@ CONTROL = _record(
     ("pad_writer", "i8", (8,)),
 )
 
+# Tables that the daemon has ready, taken between two events (noderrd/lane/staged.py). Limits wait in the second half of theirs.
+STAGED = _record(
+    ("seq", "i8"),  # raised last by the daemon
+    ("done", "i8"),  # set to seq by the lane
+    ("terms", "i8"),  # number of the spec that is staged
+    ("running", "i8"),  # number of the spec that the lane runs by
+    ("turn_ns", "i8"),  # when the loop's last turn began
+    ("widest_ns", "i8"),  # longest time from turn to turn since a reader wrote 0 here
+    ("pause_ns", "i8"),  # longest step of the last taking
+    ("params", "i8", (MAX_STRATEGIES, MAX_PARAMS)),
+    ("budget_ns", "i8", (MAX_STRATEGIES,)),
+    ("fees", "i8", (MAX_VENUES, 2)),  # mils: maker, taker
+    ("text_at", "i8"),  # journaled so far
+    ("text_size", "i8"),
+    ("text", "u1", (STAGED_TEXT,)),  # what the journal is told: the spec
+)
+
 # All of a lane that has fixed bounds, in one record: one argument for the kernels, one block of the shared file.
 LANE = _record(
     ("control", CONTROL, (1,)),
@@ -532,4 +550,5 @@ LANE = _record(
     ("commands", COMMAND, (COMMAND_SLOTS,)),
     ("notes", NOTE, (NOTE_SLOTS,)),
     ("journal", JOURNAL, (JOURNAL_SLOTS,)),
+    ("staged", STAGED, (1,)),
 )

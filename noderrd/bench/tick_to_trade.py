@@ -72,7 +72,7 @@ reference = "100.00"
 RULES = """\
 risk default {{
   max_position      1_000_000 shares
-  max_order_qty     1_000_000 shares
+  max_order_size    1_000_000 shares
   max_order_value   200_000_000 USD
   price_collar      10%
   max_order_rate    1_000_000/s

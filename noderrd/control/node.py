@@ -12,7 +12,7 @@ import trio
 
 from core.codes import Command, Halt, Scope
 from noderrd.config import Config
-from noderrd.control import answers, lanes, resolve, state
+from noderrd.control import answers, lanes, resolve, staging, state
 from noderrd.control.latches import Arm, Kill, Latches
 from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
@@ -271,6 +271,8 @@ class Node:
         before = self.lane.spec
         spec = spec_of(self.config, loaded, before)
         spec = dataclasses.replace(spec, venues=_fees(before, spec), instruments=before.instruments)
+        if staging.only_tables(before, spec) and await self._stage(spec):
+            return
         trial = self._spec_file.with_suffix(".trial")
         spec.write(trial)
         try:
@@ -278,6 +280,16 @@ class Node:
         finally:
             trial.unlink(missing_ok=True)
         await self._put(spec, Command.RELOAD)
+
+    async def _stage(self, spec: LaneSpec) -> bool:
+        """Have the lane take new tables between two events; False when it must be asked by command, and all is as it was."""
+        before = self.lane.spec
+        self._write_spec(spec)
+        if not await staging.stage(self.lane, spec):
+            self._write_spec(before)
+            return False
+        self.lane.spec = spec
+        return True
 
     async def take(self, loaded: Loaded, who: str, confirm_ns: int = 0) -> None:
         """Put a policy into force; with `confirm_ns` the one before comes back after that time unless `confirm` is called. Raises Unfit, OSError."""

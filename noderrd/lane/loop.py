@@ -11,7 +11,7 @@ from core import risk
 from core.codes import Counter, Mode, Reason, Session
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import clock, decide, feed, orders, paper, session
+from noderrd.lane import clock, decide, feed, orders, paper, session, staged
 from noderrd.lane.clock import now
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
@@ -140,6 +140,7 @@ def run(
         if control[0]["command_head"] != control[0]["command_tail"]:
             return Reason.COMMAND
         now_ns = now(control)
+        staged.look(lane, limits, now_ns)
         work[0]["rx_tsc"] = 0
         answer = order_sessions(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
         if answer != 0:

@@ -44,7 +44,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         "locates": ((sizes.n_venues, at.LOCATES), i4),
         "products": ((sizes.n_products,), at.PRODUCT),
         "positions": ((pairs,), at.POSITION),
-        "limits": ((pairs,), at.LIMITS),
+        "limits": ((2 * pairs,), at.LIMITS),  # those that bind, then those that are staged
         "exposure": ((sizes.n_products, at.MAX_LANES), at.EXPOSURE),
         "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
     }
@@ -83,6 +83,7 @@ class Shared:
     commands: np.ndarray
     notes: np.ndarray
     journal: np.ndarray
+    staged: np.ndarray
 
     def __init__(self, path: Path, sizes: Sizes, *, create: bool = False) -> None:
         self.path, self.sizes = path, sizes

@@ -15,10 +15,10 @@ import numpy as np
 
 from core import itch, risk
 from core import layout as at
-from core.codes import BookState, Halt, Limit, Mode, Session
+from core.codes import BookState, Halt, Mode, Session
 from core.feature import NAMES
 from noderrd.feeds import multicast
-from noderrd.lane import cold, ort
+from noderrd.lane import cold, limits, ort
 from noderrd.lane.memory import Shared, Sizes
 from noderrd.lane.spec import LaneSpec
 from noderrd.strategies import compile as strategies
@@ -145,16 +145,10 @@ def _flat(shared: Shared, v: int) -> bool:
 
 
 def fill_limits(spec: LaneSpec, shared: Shared) -> None:
-    """Put every limit in its place; what the policy does not name is unlimited."""
-    shared.limits["limit"] = shared.limits["account"] = at.NO_LIMIT
-    shared.limits["rule"] = shared.limits["account_rule"] = -1
-    n = len(spec.instruments)
-    for it in spec.limits:
-        row = shared.limits[it.strategy * n + it.instrument]
-        for values, rules, found in (("limit", "rule", it.limits), ("account", "account_rule", it.limits if it.account is None else it.account)):
-            for name, (value, rule) in found.items():
-                row[values][Limit[name]] = value
-                row[rules][Limit[name]] = rule
+    """Put every limit in its place. What was staged is in it, or is older: it is forgotten."""
+    limits.fill(spec, shared.limits[: len(shared.positions)])
+    staged = shared.staged[0]
+    staged["done"], staged["running"] = staged["seq"], spec.terms()
 
 
 def share_exposure(spec: LaneSpec, shared: Shared) -> np.ndarray:

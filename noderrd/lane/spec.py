@@ -5,6 +5,7 @@ parameters, limits, strategies and the model may differ then, venues and instrum
 """
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,19 @@ class LaneSpec:
     def sizes(self) -> Sizes:
         """Give the sizes of the lane's shared file."""
         return Sizes(len(self.venues), len(self.instruments), len(self.products), at.MAX_STRATEGIES, self.levels, self.table)
+
+    def terms(self) -> int:
+        """Number what a lane runs by: 63 bits of the SHA-256 of everything in here."""
+        return int.from_bytes(hashlib.sha256(json.dumps(dataclasses.asdict(self)).encode()).digest()[:8]) >> 1
+
+    def told(self) -> bytes:
+        """Give what the journal is told: the spec without its passwords, and the SHA-256 of every file that it names. Raises OSError."""
+        told = dataclasses.asdict(self)
+        for venue in told["venues"]:
+            del venue["password"]
+        files = [s.file for s in self.strategies] + [m.file for m in self.models]
+        hashes = {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in files}
+        return json.dumps({"spec": told, "sha256": hashes}, separators=(",", ":")).encode()
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
