@@ -17,6 +17,8 @@ BENCHES = {
     "journal": "noderrd.bench.journal",
     "receive": "noderrd.bench.receive",
     "risk": "noderrd.bench.risk",
+    "rules-swap": "noderrd.bench.rules_swap",
+    "slot-swap": "noderrd.bench.slot_swap",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
 

@@ -30,7 +30,7 @@ def path_of(args: argparse.Namespace) -> Path:
     return args.socket or Path(os.environ.get("NODERRD_SOCKET") or DEFAULT)
 
 
-def put(path: Path, verb: str, **arguments: Any) -> dict[str, Any]:
+def put(path: Path, verb: str, /, **arguments: Any) -> dict[str, Any]:
     """Ask, and give the answer without its `ok`. Raises Away, No."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
@@ -57,7 +57,7 @@ def put(path: Path, verb: str, **arguments: Any) -> dict[str, Any]:
     return answer
 
 
-def ask(args: argparse.Namespace, verb: str, **arguments: Any) -> dict[str, Any]:
+def ask(args: argparse.Namespace, verb: str, /, **arguments: Any) -> dict[str, Any]:
     """Ask, and leave with the right exit code and a sentence when there is no answer, or the answer is no."""
     try:
         return put(path_of(args), verb, **arguments)
