@@ -20,6 +20,7 @@ from noderrd.control import policy, server, state
 from noderrd.control.node import Node, Unfit
 from noderrd.control.policy import NoVersion, Versions
 from noderrd.control.verbs import Verbs
+from noderrd.control.watch import Watch
 from noderrd.host import service
 from noderrd.settings import SettingsError
 
@@ -85,7 +86,9 @@ async def _live(node: Node, line: Any, log: Any) -> int:
     async with trio.open_nursery() as nursery:
         code = [0]
         nursery.start_soon(_signals, node, nursery.cancel_scope, code, log)
-        nursery.start_soon(server.serve, line, Verbs(node).handle, log)
+        watch = Watch(node, log)
+        nursery.start_soon(server.serve, line, Verbs(node, watch).handle, log)
+        nursery.start_soon(watch.run)
         nursery.start_soon(_systemd, node, notify)
         await node.run()
         notify.notify("STOPPING=1")

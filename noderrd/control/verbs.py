@@ -17,12 +17,14 @@ from noderrd.control import answers, lanes, policy
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
 from noderrd.control.server import Answer, Peer, Refused
+from noderrd.control.watch import Watch
 from rules import model
 
 REFUSED = 77  # EX_NOPERM of sysexits.h: policy says no
 USAGE = 64
 SECOND = 1_000_000_000
 LONGEST_CONFIRM_S = 3600
+LONGEST_WINDOW_S = 3600
 DRILL_S = 10.0
 POLL_S = 0.002
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -32,8 +34,8 @@ LONGEST_ARMED = timedelta(days=7)
 class Verbs:
     """Answers for one node."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, watch: Watch) -> None:
+        self._node, self._watch = node, watch
 
     async def handle(self, verb: str, arguments: dict[str, Any], peer: Peer) -> Answer:
         """Answer one question. Raises Refused."""
@@ -83,9 +85,13 @@ class Verbs:
         """Every order that is remembered."""
         return answers.orders(self._lanes, open_only=bool(arguments.get("open")))
 
-    async def do_latency(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Percentiles by stage."""
-        return answers.latency(answers.counts(self._lanes))
+    async def do_latency(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Percentiles by stage, of all or of the last `interval_s` seconds."""
+        seconds = arguments.get("interval_s", 0)
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_WINDOW_S:
+            message = f"--interval: at most {LONGEST_WINDOW_S} s"
+            raise Refused(message, USAGE)
+        return answers.latency(self._watch.counts(int(seconds * SECOND)) if seconds else answers.counts(self._lanes))
 
     async def do_counters(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """The lane's counters."""

@@ -8,11 +8,24 @@ HELP = "latency by stage, in nanoseconds"
 COLUMNS = ("n", "p50", "p90", "p99", "p999", "max")
 
 
-def arguments(_parser: argparse.ArgumentParser) -> None:
-    """Declare nothing."""
+def seconds(text: str) -> float:
+    """Read 10s, 5min or 250ms."""
+    units = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
+    number = text.rstrip("".join(sorted(set("".join(units)))))
+    if text[len(number) :] not in units:
+        message = f"a duration such as 10s or 5min is wanted, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return float(number) * units[text[len(number) :]]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the window."""
+    parser.add_argument(
+        "--interval", type=seconds, default=0.0, metavar="10s", help="of the last so long, an hour at most (default: since the start)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
     """Ask and show."""
-    it = ask(args, "latency")
+    it = ask(args, "latency", **({"interval_s": args.interval} if args.interval else {}))
     return show(args, it, table(["stage", *COLUMNS], [[stage, *(str(row[name]) for name in COLUMNS)] for stage, row in it.items()]))

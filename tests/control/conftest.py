@@ -4,6 +4,7 @@ import pytest
 from control import desk
 
 from noderrd.control import node as nodes
+from noderrd.control import staging
 
 
 @pytest.fixture
@@ -29,5 +30,6 @@ def make(tmp_path):
 
 @pytest.fixture
 def untried(monkeypatch):
-    """Have specs not tried by a process: that takes seconds, and is tested by itself (test_run.py)."""
+    """Have specs not tried by a process, which takes seconds and is tested by itself (test_run.py), and tables given up soon: no lane takes them."""
     monkeypatch.setattr(nodes, "inspect", lambda path: None)
+    monkeypatch.setattr(staging, "TAKEN_S", 0.02)

@@ -11,9 +11,10 @@ from noderrd import config as configuration
 from noderrd import logs
 from noderrd.control import node as nodes
 from noderrd.control.node import Node
-from noderrd.control.policy import Versions, from_disk
+from noderrd.control.policy import Versions
 from noderrd.control.server import Peer
 from noderrd.control.verbs import Verbs
+from noderrd.control.watch import Watch
 
 CONFIG = """\
 [node]
@@ -108,6 +109,11 @@ async def until(done, seconds=60.0):
             await trio.sleep(0.01)
 
 
+def verbs(node):
+    """Give what can be asked of a node."""
+    return Verbs(node, Watch(node, node.log))
+
+
 def remove(node: Node) -> None:
     """Leave nothing in /dev/shm."""
     for path in (node.lane.spec.shared, node.lane.spec.stop):
@@ -148,4 +154,4 @@ class Obeying:
         return 0
 
 
-__all__ = ["CONFIG", "OTHER", "PEER", "POLICY", "Obeying", "OrdStatus", "Session", "Verbs", "from_disk", "node_of", "remove", "write"]
+__all__ = ["CONFIG", "OTHER", "PEER", "POLICY", "Obeying", "OrdStatus", "Session", "node_of", "remove", "until", "verbs", "write"]

@@ -13,7 +13,7 @@ from control.desk import OTHER, PEER
 from core.codes import Command, Halt, Scope
 from noderrd.control import lanes
 from noderrd.control.server import Refused
-from noderrd.control.verbs import Verbs, moment
+from noderrd.control.verbs import moment
 from noderrd.lane.spec import LaneSpec
 
 pytestmark = pytest.mark.usefixtures("untried")
@@ -27,7 +27,7 @@ async def obeying(node, *refuse):
     node.lane.shared.own()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lane.run)
-        yield Verbs(node), lane
+        yield desk.verbs(node), lane
         nursery.cancel_scope.cancel()
 
 
@@ -43,7 +43,7 @@ def halts(node):
 
 async def test_an_unknown_verb_is_bad_usage(node):
     for verb in ("nonsense", "", "__init__", "rules/apply", "do_status"):
-        assert await refusal(Verbs(node).handle(verb, {}, PEER)) == 64
+        assert await refusal(desk.verbs(node).handle(verb, {}, PEER)) == 64
 
 
 async def test_a_scope_is_one_thing_that_exists(node):
@@ -62,15 +62,15 @@ async def test_a_scope_is_one_thing_that_exists(node):
 
 async def test_a_halt_holds_although_the_lane_is_away(node, monkeypatch):
     monkeypatch.setattr(lanes, "ANSWER_S", 0.05)
-    assert await refusal(Verbs(node).handle("halt", {}, PEER)) == 1
+    assert await refusal(desk.verbs(node).handle("halt", {}, PEER)) == 1
     assert halts(node) == Halt.OPERATOR
-    assert await refusal(Verbs(node).handle("halt", {"symbol": "AAPL"}, PEER)) == 1
+    assert await refusal(desk.verbs(node).handle("halt", {"symbol": "AAPL"}, PEER)) == 1
     assert list(node.lane.shared.halt_symbol) == [Halt.OPERATOR, Halt.OPERATOR, 0]
 
 
 async def test_a_kill_is_on_disk_and_in_force_before_the_lane_is_asked(node, monkeypatch):
     monkeypatch.setattr(lanes, "ANSWER_S", 0.05)
-    assert await refusal(Verbs(node).handle("kill", {}, PEER)) == 1
+    assert await refusal(desk.verbs(node).handle("kill", {}, PEER)) == 1
     assert halts(node) == Halt.KILLED
     assert json.loads((node.folder / "latches.json").read_text())["kills"][0]["uid"] == PEER.uid
 
@@ -200,7 +200,7 @@ async def test_reconcile_shows_what_is_not_known(node):
     shared.orders[7]["cl_ord_id"], shared.orders[7]["ord_status"], shared.orders[7]["leaves_qty"] = 99, desk.OrdStatus.UNKNOWN, 40
     shared.venues[1]["session_state"], shared.venues[1]["reject_code"] = desk.Session.REFUSED, ord("A")
     shared.halt_symbol[2] = Halt.RECONCILE
-    found = (await Verbs(node).handle("reconcile", {}, PEER))["differences"]
+    found = (await desk.verbs(node).handle("reconcile", {}, PEER))["differences"]
     assert [(row["venue"], row["symbol"], row["cl_ord_id"]) for row in found] == [("NSDQ", "AAPL", "00000000000063"), ("EDGE", "", ""), ("", "", "")]
     assert "40 shares" in found[0]["what"]
     assert "(A)" in found[1]["what"]
