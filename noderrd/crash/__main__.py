@@ -62,8 +62,8 @@ def main() -> int:
             positions, orders, told = rig.settle()
             judge.snapshot(found, told, positions, orders)
             rig.stop()
-            told = rig.told()
-            judge.journal(found, state / "journal", told)
+            by_then, told = {venue: len(it.messages) for venue, it in told.items()}, rig.told()
+            judge.journal(found, state / "journal", told, by_then)
     except Failed as why:
         print(why, file=sys.stderr)
         return 1

@@ -77,8 +77,11 @@ class Journaled:
     sent: list[bytes] = dataclasses.field(default_factory=list)
 
 
-def journal(found: Findings, folder: Path, told: Mapping[str, Told]) -> None:
-    """Compare the journal with the exchanges' records: each message once, in order, as it was sent; each request that arrived was written before."""
+def journal(found: Findings, folder: Path, told: Mapping[str, Told], by_then: Mapping[str, int]) -> None:
+    """Compare the journal with the exchanges' records: each message once, in order, as it was sent; each request that arrived was written before.
+
+    `by_then`: how many messages the node must have; what an exchange says to a client that has logged out waits for its next login.
+    """
     verdict = verify(folder)
     if verdict.first_bad is not None:
         found.journal_breaks += 1
@@ -86,7 +89,7 @@ def journal(found: Findings, folder: Path, told: Mapping[str, Told]) -> None:
     held = read(found, folder)
     for venue, it in told.items():
         mine = held.get(venue, Journaled())
-        _received(found, venue, it.messages, mine.received)
+        _received(found, venue, it.messages, mine.received, by_then[venue])
         _sent(found, venue, it.requests, mine.sent)
 
 
@@ -112,7 +115,7 @@ def read(found: Findings, folder: Path) -> dict[str, Journaled]:
     return held
 
 
-def _received(found: Findings, venue: str, messages: list[bytes], held: list[tuple[int, bytes]]) -> None:
+def _received(found: Findings, venue: str, messages: list[bytes], held: list[tuple[int, bytes]], by_then: int) -> None:
     expected = 1
     for seq, message in held:
         if seq < expected:
@@ -129,9 +132,9 @@ def _received(found: Findings, venue: str, messages: list[bytes], held: list[tup
         elif messages[seq - 1] != message:
             found.journal_breaks += 1
             found.say(f"{venue}: message {seq} is not what the exchange sent")
-    if expected <= len(messages):
-        found.lost += len(messages) - expected + 1
-        found.say(f"{venue}: messages {expected} to {len(messages)} are not in the journal")
+    if expected <= by_then:
+        found.lost += by_then - expected + 1
+        found.say(f"{venue}: messages {expected} to {by_then} are not in the journal")
 
 
 def _sent(found: Findings, venue: str, requests: list[bytes], held: list[bytes]) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 HELP = "run a recording through the lane's kernels"
 EPILOG = """FILE is an ITCH 5.0 BinaryFILE or a packet capture (pcap, pcapng) of MoldUDP64, either gzipped or not. It exits 1, naming the offset,
-when the file is damaged or ends within a message; what came before is kept. FILE may also be a node's journal (a folder): its decisions are taken again,
-and it exits 1 when one comes out differently."""
+when the file is damaged or ends within a message; what came before is kept. FILE may also be a node's journal (a folder): its decisions are taken
+again, and it exits 1 when one comes out differently."""
 
 
 def time_of_day(text: str) -> int:
