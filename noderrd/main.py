@@ -11,6 +11,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "replay": ("noderrd.replay.run", "run a recording through the lane's kernels"),
     "decode": ("noderrd.replay.decode", "show every field of a recording's messages"),
     "doctor": ("noderrd.control.doctor", "what this machine lacks for a node, and what that costs"),
+    "echo": ("noderrd.net.echo", "send back what `noderrctl net bench` sends, with times"),
     "warm": ("noderrd.lane.warm", "compile the lane's kernels into the cache"),
 }
 

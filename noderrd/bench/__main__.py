@@ -15,6 +15,7 @@ BENCHES = {
     "histogram": "noderrd.bench.histogram",
     "matching": "noderrd.bench.matching",
     "journal": "noderrd.bench.journal",
+    "net": "noderrd.bench.net",
     "receive": "noderrd.bench.receive",
     "risk": "noderrd.bench.risk",
     "rules-swap": "noderrd.bench.rules_swap",

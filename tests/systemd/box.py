@@ -1,7 +1,7 @@
 """A booted system without a machine: systemd as PID 1 in namespaces of its own, over an overlay of the running root.
 
 What it writes goes to a tmpfs and is gone with it; but /proc/sys and /sys are this machine's, and of those only its own network namespace may be
-tuned: whoever boots a box says so in its noderrd.toml. Needs root, cgroup v2 somewhere, overlayfs. Units, users and folders come from scripts/install;
+tuned: whoever boots a box says so in its noderrd.toml. Needs root, cgroup v2, overlayfs. Units, users and folders come from scripts/install;
 the virtual environment is this one under the path that the units name, so that the code which runs is this tree's.
 """
 
@@ -42,6 +42,7 @@ mount -t tmpfs -o mode=1777 tmpfs dev/shm
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 mount --bind "$2" opt/python
+[ -e ".$3/noderrd" ] || { mkdir -p ".$3"; mount --bind "$3" ".$3"; }
 rm -rf etc/systemd/system/*.wants lib/systemd/system/*.wants
 : > etc/fstab
 : > etc/machine-id
@@ -60,6 +61,7 @@ exec env -i container=noderrd PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/sy
 """
 TARGET = "[Unit]\nRequires=basic.target\nWants=systemd-journald.service\nAfter=basic.target\nAllowIsolate=yes\n"
 
+HIDDEN = ("/root/", "/home/", "/tmp/", "/var/tmp/")  # from a unit; a tree that is tested there must be seen all the same
 LIBRARIES = "LD_LIBRARY_PATH=/opt/python/lib"  # a Python that is linked to a library of its own has the path of before in it
 MANAGER = f"[Manager]\nDefaultEnvironment={LIBRARIES}\n"
 
@@ -91,8 +93,9 @@ def layer(folder: Path, files: dict[str, str]) -> None:
     ours = next(p for p in sys.path if p.endswith("site-packages") and p.startswith(sys.prefix))
     (venv / site / "tree.pth").write_text(f"{ROOT}\n{ours}\n")
     files = {"etc/systemd/system/box.target": TARGET, "etc/systemd/system.conf.d/box.conf": MANAGER, **files}
-    if any(str(ROOT).startswith(hidden) for hidden in ("/root/", "/home/")):
-        files["etc/systemd/system/noderrd.service.d/box.conf"] = "[Service]\nProtectHome=no\n"
+    if str(ROOT).startswith(HIDDEN):
+        for unit in ("noderrd", "noderrd-tune", "noderrd-place@"):
+            files[f"etc/systemd/system/{unit}.service.d/box.conf"] = "[Service]\nProtectHome=no\nPrivateTmp=no\n"
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +160,7 @@ def booted(folder: Path, files: dict[str, str]) -> Iterator[Box]:
     except OSError as error:
         raise Impossible(f"no cgroup of our own: {error.strerror}") from error
     flags = ["--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child"]
-    enter = f"echo $$ > {group}/cgroup.procs; exec unshare {' '.join(flags)} sh {folder}/boot.sh {folder} {Path(sys.base_prefix).resolve()}"
+    enter = f"echo $$ > {group}/cgroup.procs; exec unshare {' '.join(flags)} sh {folder}/boot.sh {folder} {Path(sys.base_prefix).resolve()} {ROOT}"
     with log.open("w") as out:
         process = subprocess.Popen(["sh", "-c", enter], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
     try:

@@ -1,0 +1,88 @@
+"""How far the venues are: what a TCP connection, a TLS handshake and an application's answer take, now and for real.
+
+The application ping asks a venue's retransmission server for one message (MoldUDP64 1.00, section 3), with the session of a datagram heard on the
+feed; it needs no login and changes nothing. Every part that fails is told with its reason; the others count.
+"""
+
+import dataclasses
+import select
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+
+from noderrd.config import Venue
+from noderrd.feeds import multicast
+
+CONNECT_S, HEAR_S, ANSWER_S = 3.0, 2.5, 1.0
+HEADER = struct.Struct("!10sQH")  # session, sequence number, count
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """A venue's distances in ns, None where the part does not apply or failed; `failed` says why, by part."""
+
+    venue: str
+    tcp_ns: int | None
+    tls_ns: int | None
+    ping_ns: int | None
+    failed: dict[str, str]
+
+
+def probe(name: str, venue: Venue, tries: int = 5, tls: bool = False) -> Probe:
+    """Probe one venue: the least of `tries` for each part, since what is wanted is the distance and not the queue. Raises nothing."""
+    failed: dict[str, str] = {}
+    parts: dict[str, Callable[[], int]] = {"tcp": lambda: connect(venue.ouch), "tls": lambda: handshake(venue.ouch), "ping": lambda: ask(venue)}
+    found: dict[str, int] = {}
+    for part, once in parts.items():
+        if (part == "tls" and not tls) or (part == "ping" and not venue.rerequest):
+            continue
+        try:
+            found[part] = min(once() for _ in range(tries))
+        except (OSError, ValueError) as error:
+            failed[part] = getattr(error, "strerror", None) or str(error)
+    return Probe(name, found.get("tcp"), found.get("tls"), found.get("ping"), failed)
+
+
+def connect(address: str) -> int:
+    """Time a TCP connection. Raises OSError."""
+    where = multicast.split(address)
+    began = time.perf_counter_ns()
+    with socket.create_connection(where, CONNECT_S):
+        return time.perf_counter_ns() - began
+
+
+def handshake(address: str, context: ssl.SSLContext | None = None) -> int:
+    """Time a TLS handshake on a connection that is up. Raises OSError (ssl.SSLError is one)."""
+    host, port = multicast.split(address)
+    with socket.create_connection((host, port), CONNECT_S) as line:
+        began = time.perf_counter_ns()
+        with (context or ssl.create_default_context()).wrap_socket(line, server_hostname=host):
+            return time.perf_counter_ns() - began
+
+
+def ask(venue: Venue) -> int:
+    """Time a retransmission request. Raises OSError, TimeoutError when the feed or the server is silent."""
+    session, seq = hear(venue)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(ANSWER_S)
+        line.connect(multicast.split(venue.rerequest))
+        began = time.perf_counter_ns()
+        line.send(HEADER.pack(session, max(1, seq - 1), 1))
+        line.recv(1 << 16)
+        return time.perf_counter_ns() - began
+
+
+def hear(venue: Venue) -> tuple[bytes, int]:
+    """Give session and sequence number of a datagram of the feed; heartbeats come every second. Raises TimeoutError."""
+    with multicast.open_line(venue.itch_a, venue.interface) as line:
+        if not select.select([line], [], [], HEAR_S)[0]:
+            message = f"nothing heard on {venue.itch_a} in {HEAR_S} s"
+            raise TimeoutError(message)
+        data = line.recv(1 << 16)
+    if len(data) < HEADER.size:
+        message = f"{venue.itch_a} does not speak MoldUDP64"
+        raise ValueError(message)
+    session, seq, _ = HEADER.unpack_from(data)
+    return session, seq
