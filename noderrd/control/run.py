@@ -13,10 +13,9 @@ import sdnotify
 import trio
 
 from noderrd import config as configuration
-from noderrd import logs
 from noderrd.config import Config
+from noderrd.control import logbook, policy, server, state
 from noderrd.control import node as nodes
-from noderrd.control import policy, server, state
 from noderrd.control.node import Node, Unfit
 from noderrd.control.policy import NoVersion, Versions
 from noderrd.control.verbs import Verbs
@@ -57,10 +56,10 @@ def main(args: argparse.Namespace) -> int:
         return 1
     if args.check:
         return 0
-    log = logs.get("daemon")
-    for folder in FOLDERS:
-        (config.node.state / folder).mkdir(parents=True, exist_ok=True)
     try:
+        for folder in FOLDERS:
+            (config.node.state / folder).mkdir(parents=True, exist_ok=True)
+        log = logbook.open_daemon(config.node.state / "logs")
         line = server.listen(socket_path(config))
         with line:
             node = Node(config, paths, loaded, spec, versions, log)
@@ -119,7 +118,7 @@ async def _signals(node: Node, scope: trio.CancelScope, code: list[int], log: An
 
 
 async def _systemd(node: Node, notify: Any) -> None:
-    """Tell READY once, STATUS when it changes, and WATCHDOG while the lane's loop turns."""
+    """Tell READY once, STATUS when it changes, and WATCHDOG while this thread turns: lanes are watched by their process, not by it."""
     told = ""
     was_ready = False
     period = float(os.environ.get("WATCHDOG_USEC", "0")) / 2e6

@@ -13,6 +13,8 @@ from typing import Any
 
 import trio
 
+from noderrd.control.logbook import room
+
 POLL_S = 0.02
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
 HEALTHY_S = 60.0  # a process that ran this long begins again with the first wait
@@ -53,7 +55,7 @@ class Worker:
     def start(self) -> None:
         """Start it. Raises OSError."""
         self._adopted = 0
-        with self._log_file.open("ab") as out:
+        with room(self._log_file).open("ab") as out:
             self._process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         self._log.info("started", name=self.name, pid=self._process.pid)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from noderrd.rig.process import Child, Failed, wait_until
 
-START_S = 300.0  # the first start compiles
+START_S = 900.0  # the first start compiles, on a busy machine for minutes
 TRADING_S = 60.0
 ANSWER_S = 10.0
 AT_ONCE_S = 3.0
