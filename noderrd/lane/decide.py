@@ -138,7 +138,7 @@ def changed(
         insts[inst]["touched"] = 0
         if what == 0:
             continue
-        product = insts[inst]["product"]
+        product = i64(insts[inst]["product"])
         v = insts[inst]["venue"]
         stamp = now(control)
         alive(lane, work, insts, products, product)
@@ -186,7 +186,7 @@ def tell(
             return
         k = work[0]["notice_tail"] % 256
         notice = work[0]["notices"][k]
-        strat, product = notice["strat"], notice["product"]
+        strat, product = i64(notice["strat"]), i64(notice["product"])  # widened: `call` is compiled once
         work[0]["event"][0] = notice["event"]
         work[0]["notice_tail"] += 1
         if strat >= 0 and lane[0]["strategies"][strat]["address"] != 0:
