@@ -1,0 +1,279 @@
+"""A whole node against a simulated exchange, steered as an operator would: one story, because a start takes seconds.
+
+`node` is the daemon's process; the venue's own word (its admin socket) is what the node's is compared with.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from noderrd.control import lanes
+from noderrd.demo import plan, snapshot
+from noderrd.rig import ports
+from noderrd.rig.node import Node
+from noderrd.rig.process import Failed, wait_until
+from noderrd.rig.venue import Venue
+
+pytestmark = pytest.mark.slow
+START_S = 900.0
+SOON_S = 60.0
+RULES = """\
+risk default {{
+  max_position      2_000 shares
+  max_order_size    500 shares
+  max_order_value   250_000 USD
+  price_collar      5%
+  max_order_rate    1_000/s
+  max_open_orders   {most}
+}}
+
+strategy quotes {{
+  file     "strategies/quotes.py"
+  symbols  AAPL, MSFT
+}}
+"""
+EXCHANGE = plan.EXCHANGES[0]
+
+
+class House:
+    """The files, the venue and the node."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        for folder in ("rules.d", "logs", "venues"):
+            (state / folder).mkdir(parents=True)
+        group = ports.group()
+        place = plan.places(group if ports.multicast_works(group) else ports.LOOPBACK)[EXCHANGE.name]
+        self.rules = state / "rules.d" / "house.rules"
+        self.rules.write_text(RULES.format(most=64))
+        plan.write_node(state, {EXCHANGE.name: place}, -1, "yield")
+        config = plan.write_venue(state / "venues", EXCHANGE, place, 1, cod=True)
+        self.venue = Venue(EXCHANGE.name, config, state / "venues" / f"{EXCHANGE.name}.sock", state / "logs" / "venue.jsonl")
+        self.venue.wait_ready(START_S)
+        self.shared = lanes.places("lane0", state).shared
+
+    def start(self) -> Node:
+        """Start a daemon and wait until it trades."""
+        node = Node(self.state)
+        node.wait_ready()
+        node.wait_trading([EXCHANGE.name])
+        return node
+
+    def ctl(self, *words: str) -> tuple[int, dict]:
+        """Give exit code and object of `noderrctl`."""
+        command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", str(self.state / "noderrd.sock"), *words, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
+
+    def open_at_venue(self) -> int:
+        """Count the node's open orders, as the venue knows them."""
+        return len(self.venue.ask("orders", user=plan.USER)["orders"])
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    it = House(tmp_path_factory.mktemp("house"))
+    yield it
+    it.venue.child.stop()
+
+
+@pytest.fixture
+def node(house):
+    it = house.start()
+    yield it
+    it.stop()
+    it.child.kill()
+
+
+def grows(node, counter):
+    """Wait until a counter of the lane has grown."""
+    before = node.counters()[counter]
+    assert wait_until(lambda: node.counters()[counter] > before, SOON_S), counter
+
+
+def stands_still(node, counter, seconds=1.0):
+    """Tell whether a counter of the lane stays as it is, once what was under way is over."""
+    time.sleep(0.3)
+    before = node.counters()[counter]
+    time.sleep(seconds)
+    return node.counters()[counter] == before
+
+
+def denied(node, code):
+    """Give the denials with a code."""
+    return [o["denial"] for o in node.ask("orders")["orders"] if o.get("denial", {}).get("code") == code]
+
+
+def test_an_operator_s_day(house, node):
+    grows(node, "fills")
+
+    status = node.ask("status")
+    assert (status["state"], status["mode"], status["halts"]) == ("ready", "armed", [])
+    assert [p["name"] for p in status["processes"]] == ["lane0", "journal"]
+    assert all(p["state"] == "ready" and p["pid"] for p in status["processes"])
+    assert {o["ord_status"] for o in node.ask("orders")["orders"]} >= {"FILLED"}
+    assert node.ask("latency")["tick_to_trade"]["n"] > 0
+
+    assert house.ctl("halt") == (0, {"ok": True, "acted": 1, "failed": 0})
+    assert node.ask("status")["halts"] == [{"scope": "node", "reason": "OPERATOR"}]
+    assert stands_still(node, "orders")
+    assert house.ctl("resume")[0] == 0
+    grows(node, "orders")
+    assert house.ctl("halt", "--symbol", "MSFT")[0] == 0
+    assert node.ask("status")["halts"] == [{"scope": "symbol MSFT", "reason": "OPERATOR"}]
+    assert house.ctl("resume", "--symbol", "MSFT")[0] == 0
+
+    assert house.ctl("pause")[0] == 0
+    assert house.ctl("cancel-all")[0] == 0
+    assert wait_until(lambda: house.open_at_venue() == 0, SOON_S)
+    assert house.ctl("flatten")[0] in {0, 1}
+    assert house.ctl("continue")[0] == 0
+    grows(node, "orders")
+
+    house.rules.write_text("# one line more\n" + RULES.format(most=1))
+    code, answer = house.ctl("reload")
+    assert (code, answer["version"]) == (0, 2)
+    assert wait_until(lambda: bool(denied(node, "MAX_OPEN_ORDERS")), SOON_S)
+    assert denied(node, "MAX_OPEN_ORDERS")[-1]["rule"].endswith("house.rules:8")
+    assert house.ctl("rules", "undo")[0] == 0
+    house.rules.write_text("risk default {\n")
+    assert house.ctl("reload")[0] == 1
+    house.rules.write_text(RULES.format(most=64))
+    grows(node, "orders")
+
+    assert house.ctl("disarm", "--venue", EXCHANGE.name)[0] == 0
+    assert wait_until(lambda: house.open_at_venue() == 0, SOON_S)
+    assert node.ask("status")["mode"] == "off"
+    assert house.ctl("arm", "--venue", EXCHANGE.name, "--until", "2000-01-01T00:00:00+00:00", "--yes")[0] == 64
+    tomorrow = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() + 86_400))
+    assert house.ctl("arm", "--venue", EXCHANGE.name, "--until", tomorrow, "--yes")[0] == 0
+    assert node.ask("status")["mode"] == "armed"
+    grows(node, "orders")
+
+    code, drill = house.ctl("drill", "--yes")
+    assert (code, drill["checks"][0]["open_after"]) == (0, 0)
+    grows(node, "orders")
+
+
+def test_a_lane_that_dies_comes_back_and_all_is_equal(house, node):
+    grows(node, "fills")
+    first = node.lane_pid()
+    node.kill_lane()
+    node.child.wait_until(lambda: node.lane().get("pid") not in {0, first, None} and node.lane()["state"] == "ready", START_S, "has no lane")
+    assert node.lane()["restarts"] == 1
+    node.wait_trading([EXCHANGE.name])
+    grows(node, "fills")
+    same(house, node)
+
+
+def same(house, node):
+    """Stop the flow and compare books, positions and orders with the venue's."""
+    house.venue.ask("flow", on=False)
+    node.ask("pause")
+
+    def ours():
+        return snapshot.of_node(node.ask("books"), node.ask("positions"), node.ask("orders"))
+
+    def theirs():
+        said = [house.venue.ask("books"), *(house.venue.ask(what, user=plan.USER) for what in ("positions", "orders"))]
+        return snapshot.of_venues({EXCHANGE.name: tuple(said)})
+
+    wait_until(lambda: ours() == theirs(), 20.0)
+    mine, its = ours(), theirs()
+    house.venue.ask("flow", on=True)
+    node.ask("continue")
+    assert mine.books == its.books
+    assert mine.positions == its.positions
+    assert mine.orders == its.orders
+
+
+def test_a_daemon_that_dies_leaves_its_lane_trading_and_the_next_takes_it_over(house, node):
+    lane, orders = node.lane_pid(), node.counters()["orders"]
+    os.kill(node.child.pid, signal.SIGKILL)
+    assert wait_until(lambda: not node.child.alive, SOON_S)
+    os.kill(lane, 0)
+    with pytest.raises(Failed):
+        node.ask("status")
+    again = house.start()
+    try:
+        assert again.lane_pid() == lane
+        assert again.lane()["restarts"] == 0
+        assert again.counters()["orders"] >= orders
+        same(house, again)
+    finally:
+        assert again.stop() == 0
+    assert not house.shared.exists()
+
+
+def test_a_kill_holds_over_a_restart_until_somebody_else_releases_it(house, node):
+    grows(node, "orders")
+    assert house.ctl("kill")[0] == 0
+    assert wait_until(lambda: house.open_at_venue() == 0, SOON_S)
+    assert stands_still(node, "orders")
+    assert house.ctl("resume")[0] == 77
+    assert house.ctl("release")[0] == 77
+    assert node.stop() == 0
+    again = house.start()
+    try:
+        assert again.ask("status")["halts"] == [{"scope": "node", "reason": "KILLED"}]
+        assert stands_still(again, "orders")
+        assert house.ctl("release")[0] == 77
+    finally:
+        again.stop()
+    latches = house.state / "latches.json"
+    said = json.loads(latches.read_text())
+    said["kills"][0]["uid"] += 1  # as if another person had killed
+    latches.write_text(json.dumps(said))
+    last = house.start()
+    try:
+        assert house.ctl("release")[0] == 0
+        grows(last, "orders")
+    finally:
+        last.stop()
+
+
+def test_a_stop_cancels_keeps_positions_and_leaves_nothing_behind(house, node):
+    grows(node, "fills")
+    node.ask("pause")
+    time.sleep(0.5)
+    held = {(p["symbol"], p["strategy"]): (p["position"], p["realised"], p["fills"]) for p in node.ask("positions")["positions"]}
+    assert held
+    pids = [p["pid"] for p in node.ask("status")["processes"]]
+    code, answer = house.ctl("stop")
+    assert (code, answer["failed"]) == (0, 0)
+    assert wait_until(lambda: not node.child.alive, SOON_S)
+    assert house.open_at_venue() == 0
+    assert not house.shared.exists()
+    assert not (house.state / "noderrd.sock").exists()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    again = house.start()
+    again.ask("pause")
+    try:
+        taken = {(p["symbol"], p["strategy"]): (p["position"], p["realised"], p["fills"]) for p in again.ask("positions")["positions"]}
+        assert {key: taken[key][2] >= held[key][2] for key in held} == dict.fromkeys(held, True)
+    finally:
+        again.stop()
+
+
+def test_a_second_ctrl_c_leaves_at_once(house, node):
+    grows(node, "orders")
+    pids = [p["pid"] for p in node.ask("status")["processes"]]
+    os.kill(pids[0], signal.SIGSTOP)  # a lane that does not end by itself
+    os.kill(node.child.pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert node.child.alive
+    os.kill(node.child.pid, signal.SIGINT)
+    assert wait_until(lambda: not node.child.alive, 5.0)
+    assert node.child.stop() == 130
+    assert not house.shared.exists()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
