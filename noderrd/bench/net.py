@@ -44,8 +44,8 @@ def run(quick: bool) -> Iterator[Row]:
             port = int(json.loads(ours.stdout.readline())["listen"].rpartition(":")[2])
             floor.stdout.readline()
             os.sched_setaffinity(0, {allowed[0]})
-            for process in (os.getpid(), ours.pid, floor.pid):
-                cpu.realtime(process)  # where it is allowed: the machine's other work is not the question
+            for pid in (os.getpid(), ours.pid, floor.pid):
+                cpu.realtime(pid)  # where it is allowed: the machine's other work is not the question
             yield from _rows(Target("127.0.0.1", port), Target("127.0.0.1", floor_port), 2 if quick else 12)
         finally:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

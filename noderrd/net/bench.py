@@ -64,16 +64,21 @@ class Session:
     """A control connection with an answer. Raises Unreachable."""
 
     def __init__(self, target: Target, asked: dict[str, Any]) -> None:
+        where = f"{target.host}:{target.port}"
         try:
             self.line = socket.create_connection((target.host, target.port), ANSWER_S)
+        except OSError as error:
+            raise Unreachable(f"{where}: {error.strerror or error}") from error
+        try:
             self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.line.sendall(json.dumps(asked).encode() + b"\n")
             said = self.hear()
-        except OSError as error:
-            raise Unreachable(f"{target.host}:{target.port}: {error.strerror or error}") from error
-        if not said.get("ok"):
-            raise Unreachable(f"{target.host}:{target.port}: {said.get('reason', 'refused')}")
-        self.port = int(said["port"])
+            if not said.get("ok"):
+                raise Unreachable(f"{where}: {said.get('reason', 'refused')}")
+            self.port = int(said["port"])
+        except (OSError, Unreachable) as error:
+            self.line.close()
+            raise error if isinstance(error, Unreachable) else Unreachable(f"{where}: {error.strerror or error}") from error
 
     def hear(self) -> dict[str, Any]:
         """Give the next line. Raises OSError, Unreachable."""
@@ -95,16 +100,23 @@ class Path:
 
     def __init__(self, kind: str, target: Target, size: int, *, count: bool = False) -> None:
         self.kind, self._opened = kind, list[socket.socket]()
-        asked: dict[str, Any] = {"do": kind, "size": size, "count": count}
-        if kind == "tcp":
+        try:
+            self._open(target, {"do": kind, "size": size, "count": count})
+        except (OSError, Unreachable) as error:
+            for one in self._opened:
+                one.close()
+            raise error if isinstance(error, Unreachable) else Unreachable(f"{kind}: {error.strerror or error}") from error
+
+    def _open(self, target: Target, asked: dict[str, Any]) -> None:
+        if self.kind == "tcp":
             self.session = Session(target, asked)
             self.out = self.back = self.session.line
         else:
-            self.back = self._datagram()
+            self.out = self.back = self._datagram()
             asked |= {"port": self.back.getsockname()[1], "group": target.group, "interface": target.interface}
             self.session = Session(target, asked)
-            self.out = self.back
-            if kind == "multicast":
+            self._opened.append(self.session.line)
+            if self.kind == "multicast":
                 self.out = self._datagram()
                 host, _, port = target.group.rpartition(":")
                 if target.interface:

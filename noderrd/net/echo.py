@@ -2,8 +2,8 @@
 
 A client opens a control connection and says in a line of JSON what it wants: `{"do": "udp" | "tcp" | "multicast", "size", "port", "group",
 "interface", "count": true}`. The answer is a line `{"ok", "port"}`. UDP goes to the port of the answer and comes back to the client's; a stream is
-the control connection itself; multicast is listened to and answered by UDP. With `count` messages are counted instead, and a line `{"do": "end"}` asks
-how many came. A session ends with its control connection. At most SESSIONS at a time, each on a thread that spins in compiled code.
+the control connection itself; multicast is listened to and answered by UDP. With `count` messages are counted instead, and a line `{"do": "end"}`
+asks how many came. A session ends with its control connection. At most SESSIONS at a time, each on a thread that spins in compiled code.
 """
 
 import argparse
@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     cache.prepare()
+    warm()
     host, _, port = args.listen.rpartition(":")
     if not port.isdigit():
         print(f"noderrd echo: --listen is HOST:PORT, not {args.listen}", file=sys.stderr)
@@ -44,6 +45,18 @@ def main(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             return 0
     return 0
+
+
+def warm() -> None:
+    """Compile the loops before the first client waits for them."""
+    import numpy as np
+
+    from noderrd.lane.syscalls import POLLFD
+    from noderrd.net import echo_loop
+
+    data, state, timespec, polls = np.zeros(64, np.uint8), np.zeros(echo_loop.STATE, np.int64), np.zeros(2, np.int64), np.zeros(1, POLLFD)
+    echo_loop.echo(-1, -1, data, LEAST, 0, state, polls, timespec, 0, 1)
+    echo_loop.sink(-1, data, LEAST, 0, state, polls, timespec, 0, 1)
 
 
 class Refused(Exception):
