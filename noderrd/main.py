@@ -12,7 +12,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "decode": ("noderrd.replay.decode", "show every field of a recording's messages"),
     "doctor": ("noderrd.control.doctor", "what this machine lacks for a node, and what that costs"),
     "echo": ("noderrd.net.echo", "send back what `noderrctl net bench` sends, with times"),
-    "warm": ("noderrd.lane.warm", "compile the lane's kernels into the cache"),
+    "warm": ("noderrd.lane.warm", "compile the kernels of lane and exchange into the cache"),
 }
 
 

@@ -5,11 +5,14 @@ directory's name is a hash of every file of core/ and of the rooms that hold ker
 before numba is imported.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import os
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +59,29 @@ def prepare() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     return folder
+
+
+@contextlib.contextmanager
+def compiling(what: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Let one process compile `what` while others wait and find it in the cache then; once it was compiled nobody waits any more.
+
+    Three venues that start at once on two cores would else compile the same three times. `waiting` is called before this process waits for another.
+    The lock falls with the process that holds it.
+    """
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    done = folder / f"{what}.done"
+    if done.exists():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{what}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+        done.touch()
 
 
 def discard() -> None:

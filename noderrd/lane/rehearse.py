@@ -16,7 +16,7 @@ import numpy as np
 from core import layout as at
 from core import soupbintcp
 from core.codes import Session
-from noderrd.lane import prepare
+from noderrd.lane import cache, prepare, snapshot
 from noderrd.lane.clock import calibrate
 from noderrd.lane.loop import run
 from noderrd.lane.memory import Shared
@@ -69,7 +69,12 @@ def _messages(spec: LaneSpec) -> list[bytes]:
 
 def rehearse(spec: LaneSpec, log: Any) -> Shared:
     """Run every path on scratch state; gives that state, so that a test can look at what was taken."""
-    quiet = [dataclasses.replace(v, armed=True, until_ns=0, itch_a="", itch_b="", rerequest="") for v in spec.venues]
+    with cache.compiling("lane", lambda: log.info("waiting for another process to compile")):
+        return _rehearse(spec, log)
+
+
+def _rehearse(spec: LaneSpec, log: Any) -> Shared:
+    quiet = [dataclasses.replace(v, armed=True, until_ns=0, itch_a="", itch_b="", rerequest="", glimpse="") for v in spec.venues]
     scratch = dataclasses.replace(spec, venues=quiet, limits=[], exposure="", place=0, lanes=1, killed=False)
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="noderrd-rehearsal-") as folder:
         shared = Shared(Path(folder) / "lane", prepare.sizes(scratch), create=True)
@@ -101,6 +106,7 @@ def rehearse(spec: LaneSpec, log: Any) -> Shared:
                 order_out.recv(1 << 16)
             except BlockingIOError:
                 continue
+        snapshot.warm(shared, work)
         del exposure
         for one in (feed_in, feed_out, order_in, order_out):
             one.close()

@@ -1,14 +1,14 @@
 """`noderrd warm`: fill the kernel cache, so that the first start is as quick as the second."""
 
 import argparse
-import dataclasses
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from noderrd.lane import cache
 
-HELP = "compile the lane's kernels into the cache"
+HELP = "compile the kernels of lane and exchange into the cache"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,21 +16,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = HELP
 
 
+VENUE = "from noderrd.lane import cache; cache.prepare(); from noderrd import logs; from noderrd.venue import warm; warm.up(logs.get('warm venue'))"
+SHIPPED = Path(__file__).parents[1]
+
+
 def main(_args: argparse.Namespace) -> int:
-    """Compile, and say where and how long."""
+    """Compile lane, exchange and what ships with them, the two at once, and say where and how long. 1 when one of them could not."""
     folder = cache.prepare()
     began = time.monotonic()
-    print(f"compiling into {folder} ...", file=sys.stderr, flush=True)
+    print(f"compiling into {folder} (a minute or two on two cores, once)", file=sys.stderr, flush=True)
+    venue = subprocess.Popen([sys.executable, "-P", "-c", VENUE])
+    from core.feature import NAMES
     from noderrd import logs
-    from noderrd.lane import process
     from noderrd.lane.rehearse import rehearse
-    from noderrd.lane.spec import InstrumentSpec, LaneSpec, VenueSpec
+    from noderrd.lane.spec import InstrumentSpec, LaneSpec, ModelSpec, StrategySpec, VenueSpec
 
-    venue = VenueSpec("WARM", "", "", "127.0.0.1", "", "127.0.0.1:9", "WARM", "")
-    spec = LaneSpec("warm", "", "", [venue], [InstrumentSpec("WARM", 0, "WARM", 100, 1)], ["WARM"], [], [], [], [])
-    rehearse(dataclasses.replace(spec, table=1 << 10), logs.get("warm"))
-    assert process.run is not None
+    strategies = [StrategySpec(f.stem, str(f), ["WARM"], {}) for f in (SHIPPED / "strategies" / "quotes.py", SHIPPED / "strategies" / "taker.py")]
+    model = ModelSpec("alpha", str(SHIPPED / "models" / "alpha.onnx"), NAMES, [])
+    one = VenueSpec("WARM", "", "", "127.0.0.1", "", "127.0.0.1:9", "WARM", "")
+    spec = LaneSpec("warm", "", "", [one], [InstrumentSpec("WARM", 0, "WARM", 100, 1)], ["WARM"], strategies, [], [model], [], table=1 << 10)
+    rehearse(spec, logs.get("warm lane"))
+    failed = venue.wait() != 0
     cache.prune()
     files = sum(1 for _ in Path(folder).rglob("*.nbc"))
     print(f"{files} kernels in {time.monotonic() - began:.1f} s", file=sys.stderr)
-    return 0
+    return 1 if failed else 0

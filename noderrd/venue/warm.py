@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from noderrd.lane import cache
 from noderrd.venue import config, engine, recording
 from noderrd.venue.exchange import Exchange
 from noderrd.venue.record import Cause, Kind, Record
@@ -33,6 +34,11 @@ def enter(ref: int, side: bytes, qty: int, px: int, stock: bytes = b"WARM") -> b
 
 def up(log: Any) -> None:
     """Compile, or load from the cache, and say how it goes."""
+    with cache.compiling("venue", lambda: log.info("waiting for another process to compile")):
+        _up(log)
+
+
+def _up(log: Any) -> None:
     began = time.monotonic()
 
     def done(what: str) -> None:
@@ -48,10 +54,10 @@ def up(log: Any) -> None:
     exchange.next_due()
     exchange.snapshot()
     done("flow")
-    exchange.call(engine.resume)  # an order that fills the output is too long a rehearsal
+    exchange.next_expiry()
     tape = np.frombuffer(bytearray(b"\0\x0cS" + bytes(10) + b"O"), np.uint8)
     recording.whole(tape)
-    exchange.call(engine.replay, tape, *recording.state(), recording.EVER, 1)
+    exchange.replay(tape, *recording.state(), recording.EVER)
     engine.cut(tape, len(tape), 100, np.zeros((8, 2), np.int64))
     exchange.record.close()
     done("all")
