@@ -13,6 +13,7 @@ from noderrd.command import Parser
 BENCHES = {
     "feed": "noderrd.bench.feed",
     "histogram": "noderrd.bench.histogram",
+    "isolation": "noderrd.bench.isolation",
     "matching": "noderrd.bench.matching",
     "journal": "noderrd.bench.journal",
     "net": "noderrd.bench.net",
