@@ -1,8 +1,8 @@
 """What a core of its own is worth: tick to trade of one node under a stressing neighbour, free and pinned by turns.
 
-The neighbour is a busy process for each core. `free`: lane and neighbour run wherever the scheduler puts them. `pinned`: the lane is bound to its core
-and the neighbour kept off it, which is what isolcpus= or a cpuset partition do to everybody else (here by affinity, which needs no right and works on
-any machine). Same lane, same sockets, same run; only affinities change between turns. Beside the latencies stand the lane's involuntary switches a
+The neighbour is a busy process for each core. `free`: lane and neighbour run wherever the scheduler puts them. `pinned`: the lane is bound to its
+core and the neighbour kept off it, which is what isolcpus= or a cpuset partition do to everybody else (here by affinity, which needs no right and works
+on any machine). Same lane, same sockets, same run; only affinities change between turns. Beside the latencies stand the lane's involuntary switches a
 second (/proc/PID/status) and its migrations (/proc/PID/sched), counted over its turns.
 """
 
@@ -39,7 +39,7 @@ class Turns:
     def row(self, name: str) -> Row:
         """Give it as a row."""
         per_s = round(self.switches / max(self.seconds, 1e-9))
-        more = {"involuntary_switches_per_s": per_s, "involuntary_switches": self.switches, "migrations": self.migrations}
+        more: dict[str, float] = {"involuntary_switches_per_s": per_s, "involuntary_switches": self.switches, "migrations": self.migrations}
         return Row(NAME, name, "ns", np.concatenate(self.latencies), more=more)
 
 
