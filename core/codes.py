@@ -313,6 +313,8 @@ class Counter(IntEnum):
     OVERFILLS = 45  # shares executed beyond what was open
     JOURNAL_SKIPPED = 46  # records of market data and calls left out: the ring was nearly full
     JOURNAL_LOST = 47  # records of orders lost: the ring was full
+    SNAPSHOTS = 48  # books of a venue rebuilt from a snapshot
+    SESSIONS = 49  # feed sessions that followed another
 
 
 class JournalKind(IntEnum):
@@ -359,6 +361,16 @@ class Reason(IntEnum):
     LOGIN_REJECTED = 6
     DISCONNECTED = 7
     ALARM = 8  # something happened that must not
+    REBUILD = 9  # a venue's books have to be emptied, or rebuilt from a snapshot
+    GROW = 10  # the table of the feed's orders wants more room
+
+
+class Rebuild(IntEnum):
+    """What the books of a venue wait for."""
+
+    NONE = 0
+    RESTART = 1  # to be emptied: another session began
+    SNAPSHOT = 2  # a snapshot
 
 
 class Session(IntEnum):
@@ -386,6 +398,7 @@ class Command(IntEnum):
     KILL = 9  # halt that RESUME does not lift, and cancel all
     RELEASE = 10  # lift a kill
     ARM = 11  # read the spec again: modes of the venues only
+    HAND = 12  # hand the order sockets to the guard
 
 
 class Scope(IntEnum):
@@ -411,6 +424,7 @@ class Halt(IntEnum):
     LOSS = 8
     EXECUTIONS = 9
     JOURNAL = 10  # a record of an order was lost
+    CIRCUIT_BREAK = 11  # an alert took a part out of service; ends by itself
 
 
 class Op(IntEnum):

@@ -30,6 +30,8 @@ SOUP_BUFFER = 1 << 16
 TX_BUFFER = 1 << 12
 RX_DATAGRAM = 9216  # largest datagram taken: a jumbo frame
 RX_BATCH = 32
+MAX_SERVERS = 4  # retransmission servers a venue
+HOLES = 16  # stretches missing on a line that are remembered, to tell what comes late from what comes twice
 LOCATES = 65536
 LIVE_SLOTS = 512  # own orders open at once, a lane
 MAX_LANES = 8  # that share limits
@@ -108,6 +110,7 @@ TABLE_HEAD = _record(
     ("displaced", "i8"),  # of these, not in the slot that they would like
     ("hashed", "i8"),  # 0: an order would like the slot that its reference names, 1: one by hash
     ("crowded", "i8"),  # orders that went further from their slot than is good: time to grow it, or to hash
+    ("fixed", "i8"),  # 1: it has its greatest size
 )
 
 # What the last applied message did, for features, queue position and TRADE events. Length 1.
@@ -195,6 +198,27 @@ VENUE = _record(
     ("queries_out", "i8"),  # account queries not answered, over all connections
     ("replay_left", "i8"),  # answers that end the replay
     ("journaled_seq", "i8"),  # of the message that a lane journaled and died before it had applied; 0: none
+    # feed: each line by itself, in messages
+    ("line_seq", "i8", (2,)),  # next expected on it; 0: nothing came yet
+    ("lost", "i8", (2,)),
+    ("duplicate", "i8", (2,)),  # that this very line had sent before
+    ("out_of_order", "i8", (2,)),  # that came after later ones: counted as lost until then
+    ("holes", "i8", (2, HOLES, 2)),  # [from, to) of what is missing on it
+    ("hole_at", "i8", (2,)),
+    ("skew_ns", "i8", (2,)),  # how far it is behind the other, where it is second: a running average
+    ("lead_seq", "i8"),  # of the datagram that came first with what was newest
+    ("lead_ns", "i8"),
+    ("lead_line", "i8"),
+    # feed: recovery
+    ("recovered", "i8"),  # messages taken from retransmission servers
+    ("moved_ns", "i8"),  # when the gap that is open was opened, or last became smaller
+    ("servers", "i4", (MAX_SERVERS,)),  # descriptors; fd_request is the one that is asked now
+    ("n_servers", "i4"),
+    ("server", "i4"),
+    ("rebuild", "i8"),  # Rebuild: what the cold side has to do to its books
+    ("has_snapshot", "i8"),  # 1: there is a GLIMPSE server
+    ("resync", "i8"),  # 1: some symbol's book is no longer the venue's
+    ("snapshot_ns", "i8"),  # of the last try
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),
 )
@@ -511,6 +535,11 @@ CONTROL = _record(
     ("writer_state", "i8"),  # Writer
     ("writer_errno", "i8"),  # why it cannot write; 0: it can
     ("writer_sync_ns", "i8"),  # what the last flush to disk took
+    # written by the guard, but for the last
+    ("guard_pid", "i8"),  # 0: there is none
+    ("guard_ns", "i8"),  # its last sign of life
+    ("guard_cuts", "i8"),  # how often it shut the order sessions of a quiet lane down
+    ("leave_until_ns", "i8"),  # the lane does something long until then: no heartbeat is no sign
     ("pad_writer", "i8", (8,)),
 )
 

@@ -7,16 +7,17 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core import exposure, order_state, risk, soupbintcp
 from core import layout as at
-from core.codes import Command, Counter, Denial, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
+from core.codes import Command, Counter, Denial, EventKind, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import orders, record, session
+from noderrd.lane import decide, hand, orders, record, session
 from noderrd.lane.clock import now
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec, VenueSpec
@@ -205,6 +206,19 @@ def flatten(
                     result[1] += 1
 
 
+@entry
+def all_stop(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
+    positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
+) -> None:  # fmt: skip
+    """Tell every strategy that it ends."""
+    for strat in range(lane[0]["control"][0]["n_strategies"]):
+        if lane[0]["strategies"][strat]["address"] != 0 and lane[0]["strategies"][strat]["halted"] == 0:
+            decide.all_products(
+                lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, strat, EventKind.STOP, now(lane[0]["control"])
+            )
+
+
 def address_of(text: str) -> tuple[str, int]:
     """Split host:port."""
     host, _, port = text.rpartition(":")
@@ -217,6 +231,7 @@ class Connections:
     def __init__(self, spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> None:
         self._spec, self._shared, self._work, self._log = spec, shared, work, log
         self._sockets: dict[int, socket.socket] = {}
+        self._guard = 0  # process that holds duplicates of them
 
     def connect(self, v: int) -> None:
         """Take the next step towards a session: open, wait for the open, log in."""
@@ -258,6 +273,15 @@ class Connections:
             self.down(v, "cannot log in: the send buffer is full")
             return
         self._log.info("login", venue=venue.name, session=session, sequence=seq)
+        hand.give(Path(self._spec.shared), v, self._sockets[v])
+
+    def hand_over(self) -> None:
+        """Hand every order socket to a guard that is new."""
+        guard = int(self._shared.control[0]["guard_pid"])
+        if guard not in (0, self._guard):
+            for v, line in self._sockets.items():
+                hand.give(Path(self._spec.shared), v, line)
+        self._guard = guard
 
     def down(self, v: int, why: str) -> None:
         """Close a session and say when to try again."""
@@ -418,6 +442,8 @@ def obey(shared: Shared, work: np.ndarray, reload: Callable[[], int], settle: Ca
         elif verb in (Command.RELOAD, Command.PARAMS, Command.ARM):
             row["status"] = reload()
             row["acted"] = 1 - int(row["status"])
+        elif verb == Command.HAND:
+            row["acted"] = 1  # the loop has returned, and that was all: noderrd.lane.process
         elif verb in (Command.PAUSE, Command.CONTINUE):
             control["paused"] = 1 if verb == Command.PAUSE else 0
             row["acted"] = 1

@@ -12,19 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from core.codes import Counter, EventKind, JournalKind, OrdStatus, Reason
-from core.jit import entry
+from core.codes import Counter, JournalKind, OrdStatus, Reason
 from noderrd import logs
 from noderrd.host import cpu
-from noderrd.lane import cold, decide, prepare, terms
-from noderrd.lane.clock import calibrate, now
+from noderrd.lane import cold, prepare, terms
+from noderrd.lane.clock import calibrate
 from noderrd.lane.loop import settle
 from noderrd.lane.memory import Shared
 from noderrd.lane.rehearse import rehearse, turn
+from noderrd.lane.snapshot import Snapshots, grow
 from noderrd.lane.spec import LaneSpec
 from noderrd.lane.work import make
 
 STOP_TURNS_NS = 5_000_000_000
+COLD_NS = 30_000_000_000  # longer than anything cold takes: a reload may compile. The guard waits meanwhile, as long as this process lives
+SOON_NS = 100_000_000  # until the loop's first heartbeat
 MCL_CURRENT, MCL_FUTURE = 1, 2
 
 
@@ -53,33 +55,12 @@ def lock_memory(log: Any) -> None:
         log.warning("memory not locked", reason=os.strerror(ctypes.get_errno()), cost="a page may be reclaimed under pressure")
 
 
-@entry
-def all_stop(
-    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
-    positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
-) -> None:  # fmt: skip
-    """Tell every strategy that it ends."""
-    for strat in range(lane[0]["control"][0]["n_strategies"]):
-        if lane[0]["strategies"][strat]["address"] != 0 and lane[0]["strategies"][strat]["halted"] == 0:
-            decide.all_products(
-                lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, strat, EventKind.STOP, now(lane[0]["control"])
-            )
-
-
 def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Connections, log: Any) -> None:
     """Stop strategies, cancel what is open, wait for the venues' word, log out."""
-    all_stop(
-        shared.lane,
-        work,
-        shared.halt_symbol,
-        shared.insts,
-        shared.px,
-        shared.qty,
-        shared.products,
-        shared.positions,
-        shared.limits,
+    cold.all_stop(
+        shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.qty, shared.products, shared.positions, shared.limits,
         shared.states,
-    )
+    )  # fmt: skip
     shared.control[0]["paused"] = 1
     end = time.time_ns() + STOP_TURNS_NS
     while shared.lane[0]["n_live"] > 0 and time.time_ns() < end:
@@ -147,6 +128,7 @@ def run(path: Path) -> int:
     loaded.load(spec)
     sockets = prepare.fill_venues(spec, shared)
     links = cold.Connections(spec, shared, work, log)
+    snapshots = Snapshots(spec, shared, work, log)
     lock_memory(log)
     gc.collect()
     gc.freeze()
@@ -161,12 +143,15 @@ def run(path: Path) -> int:
     work[0]["alarms"] = shared.control[0]["alarms"]
     while True:
         prepare.fill_polls(shared, work)
+        shared.control[0]["leave_until_ns"] = time.time_ns() + SOON_NS
         reason = turn(shared, work, stop.word, 0, idle)
+        shared.control[0]["leave_until_ns"] = time.time_ns() + COLD_NS
         v = int(work[0]["why"])
         if reason == Reason.STOP:
             break
         if reason == Reason.COMMAND:
             cold.obey(shared, work, lambda: reload(shared, loaded, path), lambda: settled(shared, work), log)
+            links.hand_over()
         elif reason == Reason.ALARM:
             told = tell(shared, told, log)
         elif reason == Reason.CONNECT:
@@ -175,6 +160,10 @@ def run(path: Path) -> int:
             links.refused(v)
         elif reason == Reason.DISCONNECTED:
             links.down(v, "closed, silent or out of protocol")
+        elif reason == Reason.REBUILD:
+            snapshots.step(v)
+        elif reason == Reason.GROW:
+            grow(shared, log)
     shared.control[0]["ready"] = 0
     wind_down(shared, work, stop, links, log)
     cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, int(shared.control[0]["epoch"]), 0, 0, 0, 0)

@@ -22,7 +22,7 @@ class VenueSpec:
     itch_a: str
     itch_b: str
     interface: str
-    rerequest: str
+    rerequest: str  # several, parted by commas: asked one after the other
     ouch: str
     user: str
     password: str
@@ -31,6 +31,8 @@ class VenueSpec:
     armed: bool = False  # orders are sent; else they are filled on paper
     shadow: bool = False  # not armed, and not filled on paper either
     until_ns: int = 0  # armed until then; 0: no end
+    cancel_on_disconnect: bool = True  # what the venue does with our orders when a session ends
+    glimpse: str = ""  # where snapshots are to be had; the order session's user and password
 
 
 @dataclasses.dataclass(frozen=True)

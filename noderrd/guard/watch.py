@@ -1,0 +1,123 @@
+"""Is the lane alive? Its loop raises `heartbeat_ns` each millisecond; when it has not for QUIET_NS, and nobody has taken its place, the guard acts.
+
+First it shuts the order sockets down, whoever holds them: the venue's cancel-on-disconnect fires now and not after fifteen seconds of silence.
+A while later (COD_WAIT_NS, or NO_COD_WAIT_NS where the venue does not cancel by itself), and only if there is still no lane, it logs in and cancels
+what the lane had open. A lane that will be busy says so beforehand (`leave_until_ns`), and is left alone as long as its process lives.
+"""
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.codes import Mode, OrdStatus
+from noderrd.guard.cancel import Login, NoSession, cancel
+from noderrd.lane import hand
+from noderrd.lane.memory import Shared
+from noderrd.lane.spec import LaneSpec
+
+QUIET_NS = 200_000_000
+COD_WAIT_NS = 1_000_000_000
+NO_COD_WAIT_NS = 10_000_000_000
+OVER = (OrdStatus.NONE, OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REPLACED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DENIED)
+
+
+class Guard:
+    """Watches one lane. `turn` is to be called every few milliseconds."""
+
+    def __init__(self, spec: LaneSpec, shared: Shared, log: Any) -> None:
+        self._spec, self._shared, self._log = spec, shared, log
+        self._way = hand.listen(Path(spec.shared))
+        self._held: dict[int, socket.socket] = {}
+        self._cut_ns = 0  # when it acted on the lane that is quiet now; 0: it did not
+        self._done: set[int] = set()  # venues where it has canceled since
+        shared.control[0]["guard_pid"] = os.getpid()
+
+    @property
+    def held(self) -> int:
+        """How many sockets it holds."""
+        return len(self._held)
+
+    def turn(self, now_ns: int) -> None:
+        """Take what is handed over, look at the lane, act when it is time."""
+        control = self._shared.control[0]
+        control["guard_ns"] = now_ns
+        for v, line in hand.taken(self._way):
+            old = self._held.pop(v, None)
+            if old is not None:
+                old.close()
+            if 0 <= v < len(self._spec.venues):
+                self._held[v] = line
+            else:
+                line.close()
+        if self._lives(now_ns):
+            self._cut_ns = 0
+            self._done.clear()
+            return
+        if self._held:
+            self._cut(now_ns)
+        if self._cut_ns and control["ready"] != 0:
+            self._cancel(now_ns)
+
+    def _lives(self, now_ns: int) -> bool:
+        control = self._shared.control[0]
+        if now_ns - int(control["heartbeat_ns"]) < QUIET_NS:
+            return True
+        return now_ns < int(control["leave_until_ns"]) and self._shared.owned()
+
+    def _cut(self, now_ns: int) -> None:
+        """Shut every socket down, also those that a stopped lane or somebody else still holds."""
+        quiet_ms = (now_ns - int(self._shared.control[0]["heartbeat_ns"])) // 1_000_000
+        for line in self._held.values():
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # refused where the venue has closed already
+            line.close()
+        self._log.error("lane is quiet: its order sessions are shut", quiet_ms=quiet_ms, sessions=len(self._held))
+        self._held.clear()
+        self._cut_ns = now_ns
+        self._shared.control[0]["guard_cuts"] += 1
+
+    def _cancel(self, now_ns: int) -> None:
+        """Cancel at every venue whose time has come; once."""
+        for v, venue in enumerate(self._spec.venues):
+            wait = COD_WAIT_NS if venue.cancel_on_disconnect else NO_COD_WAIT_NS
+            if v in self._done or self._shared.venues[v]["mode"] not in (Mode.ARMED, Mode.OFF) or now_ns - self._cut_ns < wait:
+                continue
+            self._done.add(v)
+            refs = self._refs(v)
+            if not refs:
+                continue
+            try:
+                left = cancel(self._login(v), refs, self._is_back)
+            except (NoSession, OSError) as error:
+                self._log.error("cannot cancel", venue=venue.name, reason=str(error), open=len(refs))
+                continue
+            said = self._log.error if left else self._log.warning
+            said("canceled for a lane that is gone", venue=venue.name, asked=len(refs), remain=sorted(left))
+
+    def _login(self, v: int) -> Login:
+        """Give the login that goes on where the lane left off."""
+        row, venue = self._shared.venues[v], self._spec.venues[v]
+        host, _, port = venue.ouch.rpartition(":")
+        session = bytes(row["order_session"]).decode("ascii", "replace").strip()
+        return Login(host, int(port), venue.user, venue.password, session, int(row["order_seq"]))
+
+    def _is_back(self) -> bool:
+        return bool(self._shared.control[0]["ready"] == 0)  # a new lane is warming up
+
+    def _refs(self, v: int) -> list[int]:
+        """Give the UserRefNums that the lane may have open at a venue: of orders, and of replaces under way."""
+        orders = self._shared.orders
+        live = orders[(orders["venue"] == v) & ~np.isin(orders["ord_status"], OVER)]
+        return sorted({int(ref) for ref in (*live["user_ref"], *live["pending_ref"]) if ref})
+
+    def close(self) -> None:
+        """Let everything go, and leave the sockets as they are."""
+        for line in self._held.values():
+            line.close()
+        self._way.close()
+        hand.address(Path(self._spec.shared)).unlink(missing_ok=True)
+        self._shared.control[0]["guard_pid"] = 0
