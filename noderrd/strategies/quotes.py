@@ -111,10 +111,8 @@ def keep(
     seen = view[0]["venues"][v]
     own = state[0]["own"][v, side] - 1
     live = seen["state"] == 0 and px > 0
-    if live and side == Side.BUY and seen["n_ask"] > 0:
-        px = min(px, seen["ask_px"][0] - 1)
-    elif live and side == Side.SELL and seen["n_bid"] > 0:
-        px = max(px, seen["bid_px"][0] + 1)
+    if live:
+        px = clear(view, state, v, side, px)
     live = live and px > 0
     if own < 0:
         lot = max(view[0]["lot"], 1)
@@ -132,3 +130,17 @@ def keep(
         return n, room
     state[0]["until_ns"][v, side] = now_ns + params[0]["rest"]
     return replace(out, n, order["order_id"], px, order["cum_qty"] + order["leaves_qty"]), room
+
+
+@kernel
+def clear(view: np.ndarray, state: np.ndarray, v: int, side: int, px: int) -> int:
+    """Give the price nearest to `px` that meets neither the venue's other side nor our own order there, which may not have moved yet."""
+    seen = view[0]["venues"][v]
+    other = state[0]["own"][v, 1 - side] - 1
+    if side == Side.BUY:
+        if seen["n_ask"] > 0:
+            px = min(px, seen["ask_px"][0] - 1)
+        return px if other < 0 else min(px, view[0]["orders"][other]["px"] - 1)
+    if seen["n_bid"] > 0:
+        px = max(px, seen["bid_px"][0] + 1)
+    return px if other < 0 else max(px, view[0]["orders"][other]["px"] + 1)

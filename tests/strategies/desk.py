@@ -119,6 +119,7 @@ class Desk:
             self.waiting.append(order_id)
         elif kind == IntentKind.REPLACE:
             order = self.orders[order_id]
+            assert not self.meets_own(order.venue, order.side, int(intent["px"])), "risk would refuse it: it meets an order of our own"
             order.px, order.qty = int(intent["px"]), int(intent["qty"])
             self.meet(order_id)
         else:
@@ -128,6 +129,7 @@ class Desk:
         order = Order(*(int(intent[name]) for name in ("venue", "side", "px", "qty", "time_in_force", "flags")))
         assert order.qty > 0
         assert order.px > 0
+        assert not self.meets_own(order.venue, order.side, order.px), "risk would refuse it: it meets an order of our own"
         order_id = len(self.orders) + 1
         self.orders[order_id] = order
         if self.refuse is not None:
@@ -135,6 +137,10 @@ class Desk:
             self.waiting.append(order_id)
         else:
             self.meet(order_id)
+
+    def meets_own(self, venue, side, px):
+        theirs = [o.px for o in self.open.values() if o.venue == venue and o.side != side]
+        return any(px >= other if side == Side.BUY else px <= other for other in theirs)
 
     def meet(self, order_id):
         """Fill what meets the other side."""

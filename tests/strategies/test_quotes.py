@@ -97,13 +97,25 @@ def test_it_does_not_flood(quotes):
 
 
 def test_a_quote_is_left_alone_within_the_tolerance_and_moved_beyond(quotes):
-    desk = Desk(quotes, requote=2.0, rest=0)
-    desk.move(0, 990, 1_010)
+    desk = Desk(quotes, half_spread=5.0, requote=2.0, rest=0)
+    desk.move(0, 980, 1_020)
     before = by_side(desk)[Side.BUY].px
-    for bid in (991, 992, 991, 990):
-        assert not desk.move(0, bid, bid + 20, wait_ns=SECOND)
-    desk.move(0, 995, 1_015, wait_ns=SECOND)
+    for bid in (981, 982, 981, 980):
+        assert not desk.move(0, bid, bid + 40, wait_ns=SECOND)
+    desk.move(0, 985, 1_025, wait_ns=SECOND)
     assert by_side(desk)[Side.BUY].px == before + 5
+
+
+def test_a_jump_past_its_own_order_waits_for_that_one_to_move(quotes):
+    """Bid and ask are replaced in one call: the venue may take them in any order, and they must not meet."""
+    desk = Desk(quotes, half_spread=1.5, rest=0)
+    desk.move(0, 990, 1_010)
+    old = by_side(desk)[Side.SELL].px
+    asked = desk.move(0, 1_001, 1_019, wait_ns=SECOND)
+    assert asked[0]["px"] == old - 1
+    for _ in range(3):
+        desk.move(0, 1_001, 1_019, wait_ns=SECOND)
+    assert (by_side(desk)[Side.BUY].px, by_side(desk)[Side.SELL].px) == (1_008, 1_012)
 
 
 def test_a_refusal_silences_that_side_for_a_second(quotes):
