@@ -16,7 +16,7 @@ from noderrd.strategies import EventKind, OrdStatus, Side, TimeInForce, cancel_a
 
 PARAMS = (
     ("threshold", "ticks", 0.0, 1_000.0, 0.25),
-    ("move", "ticks", 0.1, 1_000.0, 3.0),
+    ("move", "ticks", 0.1, 1_000.0, 2.4),
     ("clip", "shares", 1, 100_000, 100),
     ("max_inventory", "shares", 1, 1_000_000, 500),
     ("rest", "ns", 0, 60_000_000_000, 100_000_000),
