@@ -1,9 +1,9 @@
 """What a core of its own is worth: tick to trade of one node under a stressing neighbour, free and pinned by turns.
 
 The neighbour is a busy process for each core. `free`: lane and neighbour run wherever the scheduler puts them. `pinned`: the lane is bound to its
-core and the neighbour kept off it, which is what isolcpus= or a cpuset partition do to everybody else (here by affinity, which needs no right and works
-on any machine). Same lane, same sockets, same run; only affinities change between turns. Beside the latencies stand the lane's involuntary switches a
-second (/proc/PID/status) and its migrations (/proc/PID/sched), counted over its turns.
+core and the neighbour kept off it, which is what isolcpus= or a cpuset partition do to everybody else (here by affinity, which needs no right).
+Same lane, same sockets, same run; only affinities change between turns. Beside the latencies stand the lane's involuntary switches a second
+(/proc/PID/status) and its migrations (/proc/PID/sched), counted over its turns.
 """
 
 import dataclasses
