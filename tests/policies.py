@@ -33,7 +33,7 @@ def messages(text):
     return [(d.span.line, d.code, d.message) for d in load({"test.rules": text})[1]]
 
 
-def ctl(*arguments, stdin=""):
+def ctl(*arguments, stdin="", seconds=60):
     """Run `noderrctl rules` as a user does."""
     command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "rules", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False, timeout=seconds)

@@ -1,0 +1,137 @@
+"""What alerts watch, on a node that runs: read from the lanes' shared memory once a second, into the history that rules are evaluated on.
+
+Latencies are not sampled: a percentile over a window is that of every single value in it (telemetry.windows). Not measured here, and therefore
+missing: `lost` (the lane asks again for what is missing, and gives nothing up for lost), `edge`, `fill_ratio`, `score`, `bandwidth`.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+
+from core.codes import BookState, Counter, Session, Stage
+from core.layout import MAX_STRATEGIES
+from noderrd.lane.memory import Shared
+from noderrd.telemetry import hdr
+from noderrd.telemetry.metrics import LaneView
+from rules.evaluate import MISSING, Leaf
+from rules.expression import Apply, Measured
+from rules.history import PERCENTILES, History
+
+MONEY = 10_000  # px a currency unit in accounts
+COUNTS = {
+    "messages": Counter.MESSAGES, "gaps": Counter.GAPS, "orders": Counter.ORDERS, "fills": Counter.FILLS, "rejects": Counter.REJECTED,
+    "denials": Counter.DENIALS,
+}  # fmt: skip
+STAGES = {stage.name.lower(): stage for stage in Stage}
+EVEN = 1 / 3  # each class of a model that knows nothing
+LAST_NS = 1_000_000_000  # a latency without a window is the greatest of the last second
+SESSIONS = {Session.UP: "up", Session.REPLAYING: "replaying", Session.REFUSED: "refused"}
+
+
+class Measures:
+    """Samples a lane. `window(ns)` gives its latency counts of the last so long, int64[STAGES, BUCKETS]."""
+
+    def __init__(self, window: Callable[[int], np.ndarray]) -> None:
+        self.history = History()
+        self._window = window
+
+    def take(self, view: LaneView, node: str, pids: dict[str, int], now_ns: int) -> None:
+        """Take a sample of everything; `node` is its state, `pids` the processes whose memory is measured."""
+        counters = view.shared.control[0]["counters"]
+        for name, counter in COUNTS.items():
+            self.history.add(now_ns, name, {}, float(counters[counter]))
+        self.history.add(now_ns, "lane_restarts", {}, float(view.restarts))
+        self.history.set_states("node", {}, [node])
+        halted = bool(view.shared.control[0]["halt_node"])
+        self.history.set_states("lane", {}, [*(["ready"] if view.up else ["down"]), *(["halted"] if halted else [])])
+        self._venues(view, now_ns)
+        self._books(view, now_ns)
+        self._money(view, now_ns)
+        for name, pid in pids.items():
+            self.history.add(now_ns, "memory", {"process": name}, _resident(pid))
+
+    def _venues(self, view: LaneView, now_ns: int) -> None:
+        ages = []
+        for v, venue in enumerate(view.spec.venues):
+            row = view.shared.venues[v]
+            for line, name in enumerate("ab"):
+                if row["line_ns"][line]:
+                    self.history.add(now_ns, "feed_age", {"venue": venue.name, "line": name}, float(now_ns - int(row["line_ns"][line])))
+            if row["feed_ns"]:
+                ages.append(float(now_ns - int(row["feed_ns"])))
+                self.history.add(now_ns, "feed_age", {"venue": venue.name}, ages[-1])
+            halted = ["halted"] if view.shared.control[0]["halt_venue"][v] else []
+            self.history.set_states("venue", {"venue": venue.name}, [SESSIONS.get(Session(int(row["session_state"])), "down"), *halted])
+        if ages:
+            self.history.add(now_ns, "feed_age", {}, max(ages))
+
+    def _books(self, view: LaneView, now_ns: int) -> None:
+        shared = view.shared
+        for k, it in enumerate(view.spec.instruments):
+            labels = {"symbol": it.symbol, "venue": view.spec.venues[it.venue].name}
+            bits = int(shared.insts[k]["state"]) | int(shared.venues[it.venue]["state"])
+            self.history.set_states("book", labels, [state.name.lower() for state in BookState if bits & state] or ["live"])
+            (bid, bid_qty), (ask, ask_qty) = _best(shared, k, 0), _best(shared, k, 1)
+            there = bits == 0 and bid > 0 and ask > 0
+            self.history.add(now_ns, "spread", labels, (ask - bid) / it.tick if there else MISSING)
+            self.history.add(now_ns, "mid", labels, (ask + bid) / 2 / it.unit if there else MISSING)
+            self.history.add(now_ns, "imbalance", labels, (bid_qty - ask_qty) / (bid_qty + ask_qty) if there else MISSING)
+        for p, symbol in enumerate(view.spec.products):
+            if shared.products[p]["score_ns"]:
+                top = float(shared.products[p]["score"].max())
+                self.history.add(now_ns, "uncertainty", {"symbol": symbol}, min(max((1.0 - top) / (1.0 - EVEN), 0.0), 1.0))
+
+    def _money(self, view: LaneView, now_ns: int) -> None:
+        spec, n = view.spec, len(view.spec.instruments)
+        for s, strategy in enumerate(spec.strategies):
+            self._account(view, s, {"strategy": strategy.name}, now_ns)
+            for k, it in enumerate(spec.instruments):
+                row = view.shared.positions[s * n + k]
+                labels = {"strategy": strategy.name, "symbol": it.symbol, "venue": spec.venues[it.venue].name}
+                self.history.add(now_ns, "position", labels, float(row["position"]))
+                self.history.add(now_ns, "fills", labels, float(row["fills"]))
+                self.history.add(now_ns, "open_orders", labels, float(row["n_open"]))
+        self._account(view, MAX_STRATEGIES, {}, now_ns)
+
+    def _account(self, view: LaneView, index: int, labels: dict[str, str], now_ns: int) -> None:
+        row = view.shared.accounts[index]
+        earned = (int(row["profit"]) - int(row["day_profit"])) / MONEY
+        self.history.add(now_ns, "pnl", labels, earned)
+        self.history.add(now_ns, "daily_loss", labels, max(-earned, 0.0))
+
+    def read(self, leaf: Leaf, now_ns: int) -> float:
+        """Give what a leaf is worth; NaN for what is missing."""
+        metric = leaf.arguments[0] if isinstance(leaf, Apply) else leaf
+        if not isinstance(metric, Measured) or metric.name not in STAGES:
+            return self.history.read(leaf, now_ns)
+        counts = self._window(leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)[STAGES[metric.name]]
+        return of_counts(counts, leaf.function if isinstance(leaf, Apply) else "max", leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)
+
+
+def of_counts(counts: np.ndarray, function: str, window_ns: int) -> float:
+    """Apply a function to values of which it is known how many fell into each bucket of core.histogram."""
+    n = int(counts.sum())
+    if function in {"count", "absent"}:
+        return float(n) if function == "count" else float(n == 0)
+    if n == 0:
+        return MISSING
+    if function in PERCENTILES:
+        return float(hdr.VALUES[np.searchsorted(np.cumsum(counts), max(math.ceil(PERCENTILES[function] * n), 1))])
+    filled = np.flatnonzero(counts)
+    total = float(counts[filled].astype(float) @ hdr.VALUES[filled])
+    found = {"max": float(hdr.VALUES[filled[-1]]), "min": float(hdr.VALUES[filled[0]]), "sum": total, "avg": total / n, "rate": n / window_ns}
+    return found.get(function, MISSING)
+
+
+def _best(shared: Shared, inst: int, side: int) -> tuple[int, int]:
+    n = int(shared.insts[inst]["n"][side])
+    return (int(shared.px[inst, side, n - 1]), int(shared.qty[inst, side, n - 1])) if n > 0 else (0, 0)
+
+
+def _resident(pid: int) -> float:
+    try:
+        return float(psutil.Process(pid).memory_info().rss) if pid else MISSING
+    except psutil.Error:
+        return MISSING
