@@ -108,7 +108,7 @@ def test_own_orders_become_metrics():
     assert read(done, "open_orders", 5, **of) == 0
     assert read(done, "ack", 1.001, **of) == pytest.approx(1_000_000, rel=1e-5)
     fees = 60 * 30e-4 - 40 * 20e-4
-    assert read(done, "pnl", 5, **of) == pytest.approx(100 * (99.91 - 100.02) - fees)
+    assert read(done, "pnl", 6, **of) == pytest.approx(100 * (99.91 - 100.02) - fees)
     assert [state for _, _, state in moved(done)] == ["pending", "firing"]
 
 
