@@ -53,6 +53,11 @@ class Telemetry:
     clock_error_us: int = field(default=0, metadata={"low": 0})  # 0: not asked
 
 
+def addresses(text: str) -> str:
+    """Check host:port, or several parted by commas: empty, or what was expected."""
+    return next((wrong for one in text.split(",") if (wrong := address(one.strip()))), "")
+
+
 @dataclasses.dataclass(frozen=True)
 class Venue:
     """An exchange. The password stands here or in a systemd credential (LoadCredential=) of the name `credential`."""
@@ -62,10 +67,12 @@ class Venue:
     user: str
     itch_b: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     interface: str = ""
-    rerequest: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
+    rerequest: str = field(default="", metadata={"check": lambda text: addresses(text) if text else ""})
+    glimpse: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     password: str | None = field(default=None, repr=False)
     credential: str | None = None
     armed: bool = False
+    cancel_on_disconnect: bool = True  # what the venue does; the guard waits longer where it does not
 
     def secret(self) -> str:
         """Give the password. Raises OSError when the credential cannot be read."""

@@ -17,6 +17,7 @@ from noderrd.control.latches import Arm, Kill, Latches
 from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
 from noderrd.journal.lock import held
+from noderrd.lane import hand
 from noderrd.lane.spec import LaneSpec
 from rules.diagnostic import Diagnostic, render
 from rules.span import Source
@@ -26,6 +27,7 @@ STOP_S = 8.0  # the lane itself waits up to 5 s for the venues' acks
 DRAIN_S = 12.0
 INSPECT_S = 300.0  # the first time a strategy is compiled
 EVENTS_S = 0.2
+GUARD_NS = 1_000_000_000
 
 
 class Unfit(Exception):
@@ -98,6 +100,7 @@ class Node:
         self.worker = Worker(NAME, [*module, "noderrd.lane", str(self._spec_file)], logs / f"{NAME}.jsonl", log, lambda: self.lane.ready)
         writer = ["noderrd.journal", "--shared", spec.shared, "--spec", str(self._spec_file), "--dir", str(self.folder / "journal"), "--name", NAME]
         self.writer = Worker("journal", [*module, *writer], logs / "journal.jsonl", log)
+        self.guard = Worker("guard", [*module, "noderrd.guard", "--spec", str(self._spec_file)], logs / "guard.jsonl", log)
 
     @property
     def state(self) -> str:
@@ -123,8 +126,13 @@ class Node:
         if held(self.folder / "journal", NAME):
             self.writer.adopt(int(self.lane.shared.control[0]["writer_pid"]))
             self.log.info("took a running journal writer over", pid=self.writer.pid)
+        if self.guarded():
+            self.guard.adopt(int(self.lane.shared.control[0]["guard_pid"]))
+            self.log.info("took a running guard over", pid=self.guard.pid)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.writer.keep)
+            nursery.start_soon(self.guard.keep)
+            nursery.start_soon(self._equip_guard)
             nursery.start_soon(self.worker.keep, self._too_many_crashes)
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self._see_to)
@@ -137,7 +145,25 @@ class Node:
         self.log.error("the lane crashes again and again: new orders are halted", reason=Halt.LANE_CRASHES.name)
         self.lane.halt(Scope.NODE, 0, Halt.LANE_CRASHES)
 
+    def guarded(self) -> bool:
+        """Tell whether the guard shows itself."""
+        return time.time_ns() - int(self.lane.shared.control[0]["guard_ns"]) < GUARD_NS
+
+    async def _equip_guard(self) -> None:
+        """Have the lane hand its order sockets to a guard that is new; later ones it hands over as it logs in."""
+        known = 0
+        while True:
+            guard = int(self.lane.shared.control[0]["guard_pid"])
+            if guard != known and self.lane.ready:
+                try:
+                    await self.lane.command(Command.HAND)
+                    known = guard
+                except lanes.NoAnswer as why:
+                    self.log.warning("guard not equipped", reason=str(why))
+            await trio.sleep(EVENTS_S)
+
     async def _wind_down(self) -> None:
+        await self.guard.stop(STOP_S)
         clean = await self.worker.stop(STOP_S)
         self.still_open = self.lane.open_orders()
         drained = await self.writer.stop(DRAIN_S)
@@ -149,6 +175,8 @@ class Node:
 
     def kill(self) -> None:
         """End everything at once; what is open stays open, and the state stays for the next start."""
+        self.guard.kill()
+        hand.address(Path(self.lane.spec.shared)).unlink(missing_ok=True)
         self.worker.kill()
         self.writer.kill()
         try:

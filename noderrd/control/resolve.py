@@ -112,7 +112,10 @@ def _venue(config: Config, policy: model.Policy, name: str) -> VenueSpec:
     it = config.venues[name]
     said = next((v for v in policy.venues if v.name == name), None)
     maker, taker = ((said.fee_mils(which) or 0) if said else 0 for which in ("maker", "taker"))
-    return VenueSpec(name, it.itch_a, it.itch_b, it.interface, it.rerequest, it.ouch, it.user, it.secret(), maker, taker, it.armed)
+    return VenueSpec(
+        name, it.itch_a, it.itch_b, it.interface, it.rerequest, it.ouch, it.user, it.secret(), maker, taker, it.armed,
+        cancel_on_disconnect=it.cancel_on_disconnect, glimpse=it.glimpse,
+    )  # fmt: skip
 
 
 def _limits(policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpec, venues: list[str]) -> dict[str, tuple[int, int]]:

@@ -1,9 +1,10 @@
 """What can be asked and ordered of a node: a method do_VERB for each verb of the control socket."""
 
+import contextlib
 import dataclasses
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import trio
 
 from core.codes import Command, Halt, Scope
 from noderrd.control import answers, lanes, policy
+from noderrd.control.alerting import Alerting
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
 from noderrd.control.server import Answer, Peer, Refused
@@ -25,6 +27,7 @@ USAGE = 64
 SECOND = 1_000_000_000
 LONGEST_CONFIRM_S = 3600
 LONGEST_WINDOW_S = 3600
+LONGEST_SILENCE_S = 30 * 86400
 DRILL_S = 10.0
 POLL_S = 0.002
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
@@ -34,8 +37,8 @@ LONGEST_ARMED = timedelta(days=7)
 class Verbs:
     """Answers for one node."""
 
-    def __init__(self, node: Node, watch: Watch) -> None:
-        self._node, self._watch = node, watch
+    def __init__(self, node: Node, watch: Watch, alerting: Alerting) -> None:
+        self._node, self._watch, self._alerting = node, watch, alerting
 
     async def handle(self, verb: str, arguments: dict[str, Any], peer: Peer) -> Answer:
         """Answer one question. Raises Refused."""
@@ -67,7 +70,7 @@ class Verbs:
             "mode": modes.pop() if len(modes) == 1 else "mixed",
             "policy": node.version.version,
             "paths": {"state": str(node.folder), "logs": str(node.folder / "logs"), "journal": str(node.folder / "journal")},
-            "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in (node.worker, node.writer)],
+            "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in (node.worker, node.writer, node.guard)],
             "venues": venues,
             "halts": answers.halts(self._lanes),
         }
@@ -100,6 +103,37 @@ class Verbs:
     async def do_reconcile(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """What a person has to look into."""
         return {"differences": answers.differences(self._lanes)}
+
+    # Alerts.
+
+    async def do_alerts(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Alerts that are pending, fire or were resolved; with `history` every change."""
+        watcher = self._alerting.watcher
+        return {"alerts": watcher.history() if arguments.get("history") else watcher.rows()}
+
+    async def do_silence(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Tell nobody of an alert for some seconds; 0 ends a silence."""
+        seconds = arguments.get("seconds", 0)
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_SILENCE_S:
+            message = f"a silence is {LONGEST_SILENCE_S // 86400} days at most"
+            raise Refused(message, USAGE)
+        until_ns = time.time_ns() + int(seconds * SECOND) if seconds else 0
+        self._say("SILENCE", peer, alert=arguments.get("alert"), seconds=seconds)
+        with _known("alert"):
+            self._alerting.watcher.silence(str(arguments.get("alert")), until_ns, peer.name)
+        return {"acted": 1, "failed": 0}
+
+    async def do_acknowledge(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Note who sees to an alert."""
+        self._say("ACKNOWLEDGE", peer, alert=arguments.get("alert"))
+        with _known("alert"):
+            self._alerting.watcher.acknowledge(str(arguments.get("alert")), peer.name)
+        return {"acted": 1, "failed": 0}
+
+    async def do_explain(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Why an alert's condition is or is not true now."""
+        with _known("alert"):
+            return self._alerting.watcher.explain(str(arguments.get("rule")), self._alerting.read, time.time_ns())
 
     # What can be ordered of a scope.
 
@@ -210,6 +244,9 @@ class Verbs:
         """Send a venue's orders for real until a time; without `confirmed` only tell what that would be."""
         venue = self._venue(arguments)
         self._refuse_killed({("node", ""), ("venue", venue)})
+        if not self._node.guarded():
+            message = "there is no guard: nothing is armed without it"
+            raise Refused(message, 77)
         until_ns = moment(str(arguments.get("until", "")), datetime.now().astimezone())
         ends = datetime.fromtimestamp(until_ns / SECOND).astimezone().isoformat(timespec="seconds")
         if not arguments.get("confirmed"):
@@ -332,6 +369,16 @@ class Verbs:
             message = "version: a number of `rules history`"
             raise Refused(message, USAGE)
         return number
+
+
+@contextlib.contextmanager
+def _known(what: str) -> Iterator[None]:
+    """Say no to a name that is none."""
+    try:
+        yield
+    except KeyError as name:
+        message = f"no {what} {name}"
+        raise Refused(message) from name
 
 
 def _texts(given: Any) -> list[str]:

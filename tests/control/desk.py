@@ -7,9 +7,11 @@ from pathlib import Path
 import trio
 
 from core.codes import Command, Halt, OrdStatus, Scope, Session
+from core.layout import NO_LIMIT
 from noderrd import config as configuration
 from noderrd import logs
 from noderrd.control import node as nodes
+from noderrd.control.alerting import Alerting
 from noderrd.control.node import Node
 from noderrd.control.policy import Versions
 from noderrd.control.server import Peer
@@ -111,7 +113,8 @@ async def until(done, seconds=60.0):
 
 def verbs(node):
     """Give what can be asked of a node."""
-    return Verbs(node, Watch(node, node.log))
+    watch = Watch(node, node.log)
+    return Verbs(node, watch, Alerting(node, watch, node.log))
 
 
 def remove(node: Node) -> None:
@@ -127,6 +130,9 @@ class Obeying:
     node: Node
     seen: list[tuple[Command, Scope, int]] = dataclasses.field(default_factory=list)
     refuse: set[Command] = dataclasses.field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.node.lane.shared.control[0]["guard_ns"] = NO_LIMIT  # a guard that never sleeps
 
     async def run(self) -> None:
         """Obey until cancelled."""

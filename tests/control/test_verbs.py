@@ -143,6 +143,15 @@ async def test_arming_is_told_first_and_done_when_confirmed(make):
     assert [(v.armed, v.until_ns > 0) for v in again.lane.spec.venues] == [(True, True), (False, False)]
 
 
+async def test_nothing_is_armed_without_a_guard(make):
+    node = make()
+    until = (datetime.now().astimezone() + timedelta(hours=1)).isoformat(timespec="seconds")
+    async with obeying(node) as (verbs, lane):
+        node.lane.shared.control[0]["guard_ns"] = 1
+        assert await refusal(verbs.handle("arm", {"venue": "NSDQ", "until": until, "confirmed": True}, PEER)) == 77
+    assert lane.seen == []
+
+
 async def test_an_arming_that_the_lane_refuses_leaves_no_trace(make):
     node = make()
     until = (datetime.now().astimezone() + timedelta(hours=1)).isoformat(timespec="seconds")
