@@ -75,19 +75,30 @@ class Lane:
 
     def halt(self, scope: Scope, index: int, why: Halt) -> None:
         """Raise the halt words of a scope at once, also while no lane runs: new orders look at them, cancels do not. A kill stays a kill."""
-        control = self.shared.control[0]
-        if scope == Scope.NODE:
-            words, where = self.shared.control["halt_node"], [0]
-        elif scope == Scope.VENUE:
-            words, where = control["halt_venue"], [index]
-        elif scope == Scope.STRATEGY:
-            words, where = control["halt_strategy"], [index]
-        else:
-            symbol = self.spec.products[index]
-            words, where = self.shared.halt_symbol, [k for k, it in enumerate(self.spec.instruments) if it.symbol == symbol]
+        words, where = self._words(scope, index)
         for k in where:
             if words[k] != Halt.KILLED:
                 words[k] = why
+
+    def lift(self, scope: Scope, index: int, before: Halt, after: Halt) -> bool:
+        """Change the halt words of a scope from one reason to another; False, and nothing changes, where it is not `before`."""
+        words, where = self._words(scope, index)
+        if any(words[k] != before for k in where):
+            return False
+        for k in where:
+            words[k] = after
+        return True
+
+    def _words(self, scope: Scope, index: int) -> tuple[np.ndarray, list[int]]:
+        """Give the halt words of a scope: an array, and where in it."""
+        if scope == Scope.NODE:
+            return self.shared.control["halt_node"], [0]
+        if scope == Scope.VENUE:
+            return self.shared.control[0]["halt_venue"], [index]
+        if scope == Scope.STRATEGY:
+            return self.shared.control[0]["halt_strategy"], [index]
+        symbol = self.spec.products[index]
+        return self.shared.halt_symbol, [k for k, it in enumerate(self.spec.instruments) if it.symbol == symbol]
 
     def open_orders(self) -> int:
         """Count its orders that can still fill, or may for all it knows."""

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from noderrd.control import durable
+from noderrd import durable
 
 FILE = "latches.json"
 

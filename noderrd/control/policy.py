@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from noderrd import rulefiles
-from noderrd.control import durable
+from noderrd import durable, rulefiles
 from rules import check, model
 from rules.diagnostic import Diagnostic
 from rules.include import Expand, Read

@@ -16,6 +16,7 @@ from noderrd import config as configuration
 from noderrd.config import Config
 from noderrd.control import logbook, policy, server, state
 from noderrd.control import node as nodes
+from noderrd.control.alerting import Alerting
 from noderrd.control.node import Node, Unfit
 from noderrd.control.policy import NoVersion, Versions
 from noderrd.control.verbs import Verbs
@@ -86,8 +87,10 @@ async def _live(node: Node, line: Any, log: Any) -> int:
         code = [0]
         nursery.start_soon(_signals, node, nursery.cancel_scope, code, log)
         watch = Watch(node, log)
-        nursery.start_soon(server.serve, line, Verbs(node, watch).handle, log)
+        alerting = Alerting(node, watch, log)
+        nursery.start_soon(server.serve, line, Verbs(node, watch, alerting).handle, log)
         nursery.start_soon(watch.run)
+        nursery.start_soon(alerting.run)
         nursery.start_soon(_systemd, node, notify)
         await node.run()
         notify.notify("STOPPING=1")

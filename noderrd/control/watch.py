@@ -50,13 +50,14 @@ class Watch:
 
     def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()
-        registry.register(LaneCollector(version("noderrd"), self._views, time.time_ns))
+        registry.register(LaneCollector(version("noderrd"), self.views, time.time_ns))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
         return registry
 
-    def _views(self) -> list[LaneView]:
+    def views(self) -> list[LaneView]:
+        """Give the lanes as telemetry reads them."""
         lane, worker = self._node.lane, self._node.worker
         return [LaneView(worker.name, lane.spec, lane.shared, worker.restarts, lane.ready)]
 
