@@ -43,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="K=V", help="a parameter of the strategy")
     parser.add_argument("--model", type=Path, metavar="FILE", help="score with this ONNX model")
     parser.add_argument("--rules", type=Path, metavar="FILE", help="blocks that replace those of the same kind and name, or are added")
+    parser.add_argument("--metrics-port", type=int, default=0, metavar="P", help="serve /metrics, /livez and /readyz on 127.0.0.1:P")
     parser.add_argument("--break", dest="lose", choices=("book", "position", "order"), help="lose one message before comparing: must exit 1")
     parser.add_argument("--json", action="store_true", help="close with one JSON object in place of the table")
 
@@ -59,7 +60,19 @@ def main() -> int:
     arguments(parser)
     args = parser.parse_args()
     state = args.state.absolute() if args.state else None
-    options = Options(args.seconds, args.seed, state, args.cod == "on", args.kill, args.strategy, dict(args.set), args.model, args.rules, args.lose)
+    options = Options(
+        args.seconds,
+        args.seed,
+        state,
+        args.cod == "on",
+        args.kill,
+        args.strategy,
+        dict(args.set),
+        args.model,
+        args.rules,
+        args.lose,
+        args.metrics_port,
+    )
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with Demo(options) as demo:

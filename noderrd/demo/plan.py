@@ -89,6 +89,11 @@ core = {core}
 idle = "{idle}"
 """
 
+METRICS = """
+[telemetry]
+listen = "127.0.0.1:{port}"
+"""
+
 GATE = """
 [venue.{name}]
 itch_a = "{line_a}"
@@ -146,9 +151,9 @@ def write_venue(folder: Path, exchange: Exchange, place: Place, seed: int, *, co
     return path
 
 
-def write_node(state: Path, where: dict[str, Place], core: int, idle: str) -> Path:
-    """Write the node's file; gives its path."""
-    text = NODE.format(state=state, core=core, idle=idle)
+def write_node(state: Path, where: dict[str, Place], core: int, idle: str, metrics_port: int = 0) -> Path:
+    """Write the node's file; gives its path. No metrics are served for port 0."""
+    text = NODE.format(state=state, core=core, idle=idle) + (METRICS.format(port=metrics_port) if metrics_port else "")
     for name, place in where.items():
         text += GATE.format(name=name, user=USER, password=PASSWORD, **dataclasses.asdict(place))
     for symbol, reference in SYMBOLS.items():

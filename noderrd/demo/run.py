@@ -34,6 +34,7 @@ class Options:
     model: Path | None
     rules: Path | None
     lose: str | None
+    metrics_port: int = 0  # 0: no metrics are served
 
 
 def say(text: str) -> None:
@@ -76,7 +77,7 @@ class Demo:
             group = ports.LOOPBACK
         self._where = plan.places(group)
         core, idle = lane_core()
-        plan.write_node(self.state, self._where, core, idle)
+        plan.write_node(self.state, self._where, core, idle, self._options.metrics_port)
         try:
             policy.write(self.state / "rules.d", self._options.strategy, self._options.settings, self._options.model, self._options.rules)
         except policy.Unusable as why:
