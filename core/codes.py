@@ -425,7 +425,6 @@ class Halt(IntEnum):
     EXECUTIONS = 9
     JOURNAL = 10  # a record of an order was lost
     CIRCUIT_BREAK = 11  # an alert took a part out of service; ends by itself
-    CIRCUIT_BREAK = 11  # an alert took a part out of service; ends by itself
 
 
 class Op(IntEnum):
