@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba import types
 
 njit: Any = numba.njit  # its stubs do not know the private flags
 CONFIG: Any = numba.config  # nor the settings
@@ -22,10 +23,32 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def widened(compiled: Any) -> Any:
+    """Let a kernel be compiled once for all whole numbers: a constant, an enum's member and an int32 are passed as int64.
+
+    numba would compile it anew for each of them: the lane, which passes codes and fields of records, half a hundred times over.
+    """
+    if CONFIG.DISABLE_JIT:
+        return compiled
+    compile_for = compiled.compile
+
+    def compile_wide(signature: Any) -> Any:
+        return compile_for(tuple(wide(kind) for kind in signature) if isinstance(signature, tuple) else signature)
+
+    compiled.compile = compile_wide
+    return compiled
+
+
+def wide(kind: Any) -> Any:
+    """Give the type that a kernel takes for an argument of that type."""
+    whole = isinstance(kind, types.IntegerLiteral | types.IntEnumMember) or (isinstance(kind, types.Integer) and kind in types.signed_domain)
+    return types.int64 if whole else kind
+
+
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for calls from other kernels."""
     compiled = njit(nogil=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, cache=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", widened(compiled))
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
@@ -33,7 +56,7 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     compiled = njit(
         nogil=True, _nrt=False, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, cache=True
     )(function)  # fmt: skip
-    return cast("Callable[P, R]", compiled)
+    return cast("Callable[P, R]", widened(compiled))
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:

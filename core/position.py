@@ -2,7 +2,7 @@
 
 Value is px x shares. `cash` falls by what is bought and rises by what is sold, fees apart; profit is cash + position x mark - fees
 exactly. Only the split into realised and unrealised rounds: closing part of a position takes floor(cost x closed / |position|)
-of its cost away (average cost method). `cash` and `realised` have 128 bits, in two words.
+of its cost away (average cost method). `cash` and `realised` have two words of 64 bits each: the whole is high x WORD + low.
 
 A bust is booked as the opposite execution at the same price with its fee given back, and the counts taken back: the money is then as if the
 execution had never been; of the open position's average price the same method keeps account.
@@ -16,22 +16,25 @@ from core.jit import kernel
 
 QTY_MOST = 1 << 27  # shares in one execution that are believed: with PX_MAX no product or sum here overflows
 PX_MAX = 2_147_483_647
+WORD = 1 << 61
 
 
 @kernel
-def carry(before: int, value: int) -> int:
-    """Give what the upper word of a 128-bit sum changes by when `value` is added to the lower one, which wraps."""
-    after = before + value
-    if value >= 0 and after < before:
+def carry(low: int) -> int:
+    """Give how many times WORD the lower word of a sum is to hand to its upper one, so that it stays within it.
+
+    A threshold and not a wrap: the compiler takes signed sums not to wrap, and drops a test for it.
+    """
+    if low >= WORD:
         return 1
-    if value < 0 and after > before:
+    if low <= -WORD:
         return -1
     return 0
 
 
 def wide(low: int, high: int) -> int:
-    """Give a 128-bit value of two words, for readers: `high` counts how often the signed lower word wrapped."""
-    return (int(high) << 64) + int(low)
+    """Give the value of two words, for readers."""
+    return int(high) * WORD + int(low)
 
 
 @kernel
@@ -39,17 +42,19 @@ def move(positions: np.ndarray, index: int, side: int, px: int, qty: int, fee: i
     """Book `qty` shares at `px` on a side, and a fee in px x shares (negative is a rebate)."""
     sign = 1 if side == Side.BUY else -1
     held = positions[index]["position"]
-    paid = sign * px * qty
-    positions[index]["cash_high"] += carry(positions[index]["cash"], -paid)
-    positions[index]["cash"] -= paid
+    positions[index]["cash"] -= sign * px * qty
+    up = carry(positions[index]["cash"])
+    positions[index]["cash"] -= up * WORD
+    positions[index]["cash_high"] += up
     positions[index]["fees"] += fee
     closing = min(qty, abs(held)) if held * sign < 0 else i64(0)
     if closing > 0:
         gone = part(positions[index]["cost"], closing, abs(held))
         positions[index]["cost"] -= gone
-        gain = sign * (gone - px * closing)
-        positions[index]["realised_high"] += carry(positions[index]["realised"], gain)
-        positions[index]["realised"] += gain
+        positions[index]["realised"] += sign * (gone - px * closing)
+        up = carry(positions[index]["realised"])
+        positions[index]["realised"] -= up * WORD
+        positions[index]["realised_high"] += up
     positions[index]["cost"] += px * (qty - closing)
     positions[index]["position"] = held + sign * qty
 
@@ -85,8 +90,21 @@ def bust(positions: np.ndarray, index: int, side: int, px: int, qty: int, fee: i
 
 @kernel
 def profit(positions: np.ndarray, index: int, mark: int) -> int:
-    """Give cash + position x mark - fees in px x shares: exact as long as the result itself fits 64 bits (sums wrap, and wrap back)."""
-    return positions[index]["cash"] + positions[index]["position"] * mark - positions[index]["fees"]
+    """Give cash + position x mark - fees in px x shares, exactly (0 <= mark <= PX_MAX); what is beyond +-WORD stays there.
+
+    The product is made of two, so that neither overflows: position = p x 2^30 + q, and WORD = 2^31 x 2^30.
+    """
+    held = positions[index]["position"]
+    upper = (held >> 30) * mark
+    high = positions[index]["cash_high"] + (upper >> 31)
+    low = ((upper & 0x7FFFFFFF) << 30) + (held & 0x3FFFFFFF) * mark + positions[index]["cash"] - positions[index]["fees"]
+    high += low >> 61
+    low &= WORD - 1
+    if high > 0:
+        return i64(WORD)
+    if high < -1:
+        return i64(-WORD)
+    return high * WORD + low
 
 
 @kernel

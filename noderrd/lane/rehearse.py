@@ -16,9 +16,9 @@ import numpy as np
 from core import layout as at
 from core import soupbintcp
 from core.codes import Session
-from noderrd.lane import cache, prepare, snapshot
+from noderrd.lane import cache, cold, prepare, snapshot
 from noderrd.lane.clock import calibrate
-from noderrd.lane.loop import run
+from noderrd.lane.loop import run, settle
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 from noderrd.lane.work import make
@@ -107,10 +107,24 @@ def _rehearse(spec: LaneSpec, log: Any) -> Shared:
             except BlockingIOError:
                 continue
         snapshot.warm(shared, work)
+        _cold(shared, work)
         del exposure
         for one in (feed_in, feed_out, order_in, order_out):
             one.close()
     return shared
+
+
+def _cold(shared: Shared, work: np.ndarray) -> None:
+    """Call once what the loop returns to Python for: none of it may wait for the compiler later, while the venues wait for it."""
+    state = (shared.lane, work, shared.halt_symbol, shared.insts, shared.px)
+    rest = (shared.products, shared.positions, shared.limits)
+    cold.cancel_matching(shared.lane, shared.insts, shared.limits, -1, -1, -1)
+    cold.flatten(*state, *rest, -1, -1, -1, np.zeros(2, np.int64))
+    cold.journal_words(shared.lane, 0, -1, -1, -1, 0, 0, 0, 0, 0)
+    cold.lost(shared.lane, work, shared.insts, *rest[:2], 0)
+    settle(*state, shared.qty, *rest, shared.states, 1)
+    cold.all_stop(*state, shared.qty, *rest, shared.states)
+    cold.forget_paper(shared.lane, shared.insts, *rest, 0)
 
 
 def turn(shared: Shared, work: np.ndarray, stop: np.ndarray, most: int, idle: int = 0) -> int:

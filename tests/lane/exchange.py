@@ -136,19 +136,28 @@ class Exchange:
         self.session = SESSION
         self.sequenced: list[bytes] = []  # the payloads, from sequence number 1 on
         self.orders: dict[int, Order] = {}
+        self.entered: list[Order] = []  # orders and replaces, as they came
         self.requests: list[bytes] = []  # unsequenced payloads as they came
         self.logins: list[tuple[str, str]] = []  # session and number asked for
         self.heartbeats = 0
         self.next_ref = 1
         self.match = 1000
-        self.tape = Tape()
+        self.tapes: dict[str, Tape] = {}
         self.silent = False  # says nothing any more: no heartbeats, no answers
-        self.refuses_login = b""
+        self.refuses_login = b""  # the code to refuse with
+        self.behave()
+        self._beat = time.monotonic()
+
+    def tape_of(self, symbol: str) -> Tape:
+        return self.tapes.setdefault(symbol, Tape())
+
+    def behave(self) -> None:
+        """Answer as an exchange does."""
+        self.silent, self.refuses_login, self.feed.deaf = False, b"", False
         self.on_enter = self.accept
         self.on_replace = self.replaced
         self.on_cancel = lambda order: self.canceled(order, order.leaves)
         self.on_query = self.answer_query
-        self._beat = time.monotonic()
 
     @staticmethod
     def order_of(ref: int, side: bytes, qty: int, symbol: str, px: int) -> Order:
@@ -228,7 +237,7 @@ class Exchange:
 
     def replaced(self, order: Order, new: Order) -> None:
         del self.orders[order.ref]
-        new.side, new.symbol, new.executed, new.order_ref = order.side, order.symbol, order.executed, 1_000_000 + new.ref
+        new.executed, new.order_ref = order.executed, 1_000_000 + new.ref
         new.leaves = new.qty - order.executed
         self.orders[new.ref] = new
         self.tell(b"U" + struct.pack(">QII", 0, order.ref, new.ref) + self._body(new, b"L"))
@@ -246,12 +255,14 @@ class Exchange:
         self.match += 1
         order.executed += qty
         order.leaves = max(order.leaves - qty, 0)
-        self.tape.fill(self.match, b"B" if order.side == b"B" else b"S", qty, price, liquidity)
+        self.tape_of(order.symbol).fill(self.match, b"B" if order.side == b"B" else b"S", qty, price, liquidity)
         self.tell(b"E" + struct.pack(">QIIQ", 0, order.ref, qty, price) + liquidity + struct.pack(">QH", self.match, 0))
         return self.match
 
     def bust(self, match: int, ref: int = 0) -> None:
-        self.tape.bust(match)
+        for tape in self.tapes.values():
+            if match in tape.fills:
+                tape.bust(match)
         self.tell(b"B" + struct.pack(">QIQ", 0, ref, match) + b"E" + b"".ljust(14))
 
     def answer_query(self) -> None:
@@ -333,6 +344,7 @@ class Exchange:
                 return
             self.next_ref = ref + 1
             self.orders[ref] = order
+            self.entered.append(order)
             self.on_enter(order)
         elif kind == b"U":
             orig, ref, qty, px = struct.unpack(">IIIQ", m[1:21])
@@ -340,7 +352,9 @@ class Exchange:
             if order is None or order.leaves == 0 or ref < self.next_ref:
                 return
             self.next_ref = ref + 1
-            self.on_replace(order, Order(ref, b"", qty, "", px, int(m[21:22]), m[24:38].decode().strip(), False))
+            new = Order(ref, order.side, qty, order.symbol, px, int(m[21:22]), m[24:38].decode().strip(), post_only=False)
+            self.entered.append(new)
+            self.on_replace(order, new)
         elif kind == b"X":
             ref, total = struct.unpack(">II", m[1:9])
             order = self.orders.get(ref)

@@ -12,7 +12,7 @@ PARAMS = (("twice", "", 0, 1, 0),)
 STATE = np.dtype([("seen", "i8")], align=True)
 
 
-@strategy(timer="10ms")
+@strategy()
 def on_event(event, view, params, state, out):
     """Do what the trade says."""
     state[0]["seen"] += 1
