@@ -1,7 +1,7 @@
 """`python -m noderrd.host.reap`: end what the daemon left running. ExecStopPost= of noderrd.service, as root.
 
 A daemon that crashed is started again and takes its lanes over with their sessions up, so they are left alone then. After a stop, clean or not,
-nothing may go on trading: whatever is in the unit's cgroup or on the lanes' cores gets SIGKILL. systemd says in SERVICE_RESULT which of the two it was
+nothing may go on trading: whatever is in the unit's cgroup or on the lanes' cores gets SIGKILL. systemd says in SERVICE_RESULT which it was
 (systemd.exec(5)).
 """
 

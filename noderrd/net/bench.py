@@ -13,6 +13,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 
 from core.histogram import DIGITS, HIGHEST, LOWEST
+from noderrd.host import sockets
 from noderrd.net import ping_loop
 from noderrd.net.message import CONTROL_BYTES, LEAST
 
@@ -70,7 +71,7 @@ class Session:
         except OSError as error:
             raise Unreachable(f"{where}: {error.strerror or error}") from error
         try:
-            self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sockets.order(self.line)  # as the lane speaks to a venue
             self.line.sendall(json.dumps(asked).encode() + b"\n")
             said = self.hear()
             if not said.get("ok"):
