@@ -159,7 +159,7 @@ BLOCKS: dict[str, BlockSpec] = {
             "act": FieldSpec("GUARD", "when its score may be acted on", active=False),
         },
     ),
-    "notify": BlockSpec("NAME", "somebody to tell", {"webhook": FieldSpec("TEXT", "an http(s) URL that takes a POST", required=True)}, active=False),
+    "notify": BlockSpec("NAME", "somebody to tell", {"webhook": FieldSpec("TEXT", "an http(s) URL that takes a POST", required=True)}),
     "alert": BlockSpec(
         "NAME info | warning | critical",
         "a condition that is watched, and what happens when it holds",
@@ -170,12 +170,11 @@ BLOCKS: dict[str, BlockSpec] = {
             "do": FieldSpec("ACTIONS", "what is done when it fires", required=True),
             "blackout": FieldSpec("NAMES", "calendars during which it stays quiet"),
         },
-        active=False,
     ),
     "schedule": BlockSpec(
         "NAME", "times at which something runs: weekly windows, dates with times of their own, dates left out", _CALENDAR, active=False
     ),
-    "blackout": BlockSpec("NAME", "times at which something does not run", _CALENDAR, active=False),
+    "blackout": BlockSpec("NAME", "times at which something does not run", _CALENDAR),
     "chaos": BlockSpec(
         "NAME",
         "a fault injected on purpose, and what must hold meanwhile",
