@@ -17,6 +17,7 @@ from core import layout as at
 from core.codes import Command, Counter, Denial, EventKind, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
 from core.integer import i64
 from core.jit import entry, kernel
+from noderrd.host import sockets
 from noderrd.lane import decide, hand, orders, record, session
 from noderrd.lane.clock import now
 from noderrd.lane.memory import Shared
@@ -239,8 +240,7 @@ class Connections:
         if row["session_state"] == Session.DOWN:
             line = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             line.setblocking(False)
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            sockets.order(line, self._spec.core)
             self._sockets[v] = line
             code = line.connect_ex(address_of(self._spec.venues[v].ouch))
             row["session_state"], row["order_rx_ns"], row["order_tx_ns"] = Session.CONNECTING, at_ns, at_ns

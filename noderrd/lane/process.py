@@ -14,7 +14,7 @@ import numpy as np
 
 from core.codes import Counter, JournalKind, OrdStatus, Reason
 from noderrd import logs
-from noderrd.host import cpu
+from noderrd.host import cpu, memory
 from noderrd.lane import cold, prepare, terms
 from noderrd.lane.clock import calibrate
 from noderrd.lane.loop import settle
@@ -113,6 +113,8 @@ def run(path: Path) -> int:
     if spec.core >= 0 and cpu.PLACE.exists() and (why := cpu.place(os.getpid())):
         log.warning("not moved to the isolated cores", reason=why, cost="other processes may run on the lane's core")
     prepare.pin(spec.core, log)
+    if spec.core >= 0 and (why := memory.prefer(memory.node_of_core(spec.core))):
+        log.warning("memory not bound to the core's node", reason=why, cost="some 100 ns for each miss where there are several nodes")
     shared = Shared(Path(spec.shared), prepare.sizes(spec), create=True)
     if not shared.own():
         log.error("another lane holds this state", file=spec.shared)
