@@ -60,8 +60,14 @@ class Node:
         return lanes[0] if lanes else {}
 
     def wait_ready(self) -> None:
-        """Wait until its lane is READY. Raises Failed."""
-        self.child.wait_until(lambda: self.lane().get("state") == "ready", START_S, "did not become ready")
+        """Wait until its lane is READY. Raises Failed, at once when the lane only crashes."""
+        self.child.wait_until(lambda: self.lane().get("state") == "ready" or self._hopeless(), START_S, "did not become ready")
+        if self._hopeless():
+            said = (self._state / "logs" / "lane0.jsonl").read_text(errors="replace").splitlines()[-12:]
+            raise Failed("the lane crashes again and again; its log ends with:\n" + "\n".join(said))
+
+    def _hopeless(self) -> bool:
+        return any(halt["reason"] == "LANE_CRASHES" for halt in self._status().get("halts", []))
 
     def trading(self, venues: list[str]) -> bool:
         """Tell whether it is logged in at all of these venues."""
