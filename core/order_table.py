@@ -83,6 +83,24 @@ def remove(head: np.ndarray, table: np.ndarray, slot: int) -> None:
     table[u64(hole)]["key"] = 0
 
 
+@inlined
+def wants(head: np.ndarray, table: np.ndarray) -> bool:
+    """Whether it is time to carry the orders over into a larger table, or one that is hashed."""
+    n = table.shape[0]
+    return head[0]["fixed"] == 0 and (head[0]["used"] * 4 > n * 3 or head[0]["crowded"] * 64 > n)
+
+
+@entry
+def forget(head: np.ndarray, table: np.ndarray, venue: int) -> int:
+    """Take out every order of a venue; gives how many."""
+    gone = i64(0)
+    for slot in range(table.shape[0]):
+        while table[slot]["key"] != 0 and (table[slot]["key"] - 1) & 7 == venue:
+            remove(head, table, slot)
+            gone += 1
+    return gone
+
+
 @entry
 def rehash(head: np.ndarray, old: np.ndarray, new: np.ndarray, hashed: int) -> None:
     """Carry every order over into an empty table that is large enough; `hashed` says how its slots are found from now on."""

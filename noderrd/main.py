@@ -9,6 +9,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("noderrd.control.run", "run the node that a noderrd.toml describes"),
     "venue": ("noderrd.venue.run", "run a simulated exchange"),
     "replay": ("noderrd.replay.run", "run a recording through the lane's kernels"),
+    "record": ("noderrd.feeds.record", "write what a live feed sends to a packet capture"),
     "decode": ("noderrd.replay.decode", "show every field of a recording's messages"),
     "doctor": ("noderrd.control.doctor", "what this machine lacks for a node, and what that costs"),
     "echo": ("noderrd.net.echo", "send back what `noderrctl net bench` sends, with times"),

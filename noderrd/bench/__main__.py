@@ -12,6 +12,7 @@ from noderrd.command import Parser
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
 BENCHES = {
     "feed": "noderrd.bench.feed",
+    "layout": "noderrd.bench.layout",
     "histogram": "noderrd.bench.histogram",
     "isolation": "noderrd.bench.isolation",
     "matching": "noderrd.bench.matching",

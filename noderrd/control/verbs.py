@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from core.codes import Command, Halt, Scope
-from noderrd.control import answers, lanes, policy
+from noderrd.control import answers, feeds, lanes, policy
 from noderrd.control.alerting import Alerting
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
@@ -99,6 +99,14 @@ class Verbs:
     async def do_counters(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """The lane's counters."""
         return answers.counters(self._lanes)
+
+    async def do_feeds(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every line of every feed."""
+        return feeds.lines(self._lanes)
+
+    async def do_instruments(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Every instrument."""
+        return feeds.instruments(self._lanes)
 
     async def do_reconcile(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """What a person has to look into."""

@@ -12,6 +12,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "books": ("noderrd.ctl.books", "the order books, level by level"),
     "positions": ("noderrd.ctl.positions", "positions and profit, by strategy, symbol and venue"),
     "orders": ("noderrd.ctl.orders", "own orders, open and ended, and denials with their rule"),
+    "feeds": ("noderrd.ctl.feeds", "the lines of the feeds: received, lost, late, twice, dropped by the kernel"),
+    "instruments": ("noderrd.ctl.instruments", "instruments: ticks, lots, trading states and phases"),
     "latency": ("noderrd.ctl.latency", "latency by stage, in nanoseconds"),
     "counters": ("noderrd.ctl.counters", "what the lane counted"),
     "logs": ("noderrd.ctl.logs", "the logs of the node's processes"),

@@ -126,7 +126,7 @@ class Again:
         if not self._names.learn(row):
             return
         told = dict(self._names.spec)
-        told["venues"] = [{**v, "password": "", "itch_a": "", "itch_b": "", "rerequest": ""} for v in told["venues"]]
+        told["venues"] = [{**v, "password": "", "itch_a": "", "itch_b": "", "rerequest": "", "glimpse": ""} for v in told["venues"]]
         told["exposure"], told["shared"] = "", str(self._place / "lane")
         products = told["products"]
         models, told["models"] = told["models"], []  # the scores come from the journal

@@ -3,7 +3,12 @@
 Messages are applied strictly in sequence. A datagram from the future shows a gap: the missing range is asked for at once and again every
 ASK_NS while nothing comes, and what is ahead of the gap is let go, for the server has it too. So nothing is held back, nothing is
 applied twice, and a late joiner walks up from message 1 in the same way. While a gap is open the channel is not LIVE
-and nobody decides on its books. (MoldUDP64 1.00; arbitration of lines: the first copy wins.)
+and nobody decides on its books. (MoldUDP64 1.00; arbitration of lines: the first copy wins.) Requests go to one server after the other while
+none answers.
+
+What retransmission does not bring (too old, too much, no server) a snapshot does, where the venue has one, and so does a symbol whose book is
+no longer the venue's. Another session begins when the one before has ended or fallen silent; its books begin empty. Both are the cold side's
+work (noderrd.lane.snapshot): `rebuild` says that they are due, and nothing is applied meanwhile.
 """
 
 import numpy as np
@@ -11,10 +16,11 @@ import numpy as np
 from core import book, features, itch
 from core.atomics import begin, end
 from core.bigendian import get_i64, get_u16, put_i64, put_u16
-from core.codes import BookState, Change, Counter, Phase, Stage
+from core.codes import BookState, Change, Counter, Phase, Rebuild, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
+from core.layout import HOLES
 from noderrd.lane import orders, paper
 from noderrd.lane.clock import elapsed
 from noderrd.lane.record import count, journal_datagram
@@ -25,6 +31,11 @@ END_OF_SESSION = 0xFFFF
 ASK_NS = 5_000_000
 ASK_MAX = 2000  # messages asked for at once; the server answers with what fits in a datagram
 STALE_NS = 3_000_000_000  # heartbeats come every second
+STUCK_NS = 500_000_000  # a gap that does not become smaller for so long wants a snapshot
+FAR = 50_000  # so many messages behind, a snapshot is quicker than walking up
+SNAPSHOT_NS = 5_000_000_000  # between two tries
+SKEW_SHARE = 64  # of a new value in the running average
+JUMP = 1 << 24  # a number so far ahead is damage: no line's account is changed by it
 LINE_REQUEST = 2
 
 
@@ -40,6 +51,9 @@ def ask(lane: np.ndarray, v: int, now_ns: int) -> None:
         packet[k] = venue[v]["session"][k]
     put_i64(packet, 10, venue[v]["next_seq"])
     put_u16(packet, 18, missing)
+    if venue[v]["asked_seq"] == venue[v]["next_seq"] and venue[v]["n_servers"] > 1:  # the one that was asked has not answered
+        venue[v]["server"] = (venue[v]["server"] + 1) % venue[v]["n_servers"]
+        venue[v]["fd_request"] = venue[v]["servers"][venue[v]["server"]]
     send(venue[v]["fd_request"], packet.ctypes.data, HEADER)
     venue[v]["asked_seq"] = venue[v]["next_seq"]
     venue[v]["asked_ns"] = now_ns
@@ -56,38 +70,38 @@ def touch(work: np.ndarray, insts: np.ndarray, inst: int) -> None:
 
 
 @kernel
-def queue_ahead(lane: np.ndarray, insts: np.ndarray, qty: np.ndarray, changed: np.ndarray, inst: int) -> None:
-    """Follow the place of own orders: references rise, so what left the level with a lower one stood before us."""
+def left(order: np.ndarray, slot: int, side: int, price: int, ref: int, shares: int) -> None:
+    """Shares of a resting order are gone: an own order at its price moves up if that stood before it, which a lower reference tells."""
+    if order[slot]["side"] == side and order[slot]["px"] == price and ref < order[slot]["order_ref"] and order[slot]["queue_ahead"] > 0:
+        order[slot]["queue_ahead"] = max(order[slot]["queue_ahead"] - shares, i64(0))
+
+
+@kernel
+def queue_ahead(
+    lane: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, changed: np.ndarray, inst: int,
+) -> None:  # fmt: skip
+    """Follow the place of own orders in a symbol: what stood at their price when they came, less what has left since."""
     order = lane[0]["orders"]
     for k in range(lane[0]["n_live"]):
         slot = lane[0]["live"][k]
-        if order[slot]["inst"] != inst or order[slot]["side"] != changed[0]["side"] or order[slot]["px"] != changed[0]["px"]:
+        if order[slot]["inst"] != inst:
             continue
-        own = order[slot]["order_ref"]
-        if changed[0]["ref"] == own and changed[0]["qty"] > 0:
-            n = insts[inst]["n"][changed[0]["side"]]
-            order[slot]["queue_ahead"] = qty[inst, changed[0]["side"], n - 1] - changed[0]["qty"] if n > 0 else i64(0)
-        elif changed[0]["qty"] < 0 and changed[0]["ref"] < own and order[slot]["queue_ahead"] > 0:
-            order[slot]["queue_ahead"] = max(order[slot]["queue_ahead"] + changed[0]["qty"], i64(0))
+        side, price = i64(changed[0]["side"]), changed[0]["px"]
+        if changed[0]["qty"] < 0:
+            left(order, slot, side, price, changed[0]["ref"], -changed[0]["qty"])
+        elif changed[0]["ref"] == order[slot]["order_ref"]:
+            n = i64(insts[inst]["n"][side])
+            level = book.level_of(px[inst, side], side, n, price)
+            order[slot]["queue_ahead"] = qty[inst, side, level] - changed[0]["qty"]
+        if changed[0]["old_ref"] != 0:
+            left(order, slot, side, changed[0]["old_px"], changed[0]["old_ref"], changed[0]["old_qty"])
 
 
 @kernel
 def system_event(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, code: int) -> None:
     """Follow the venue's phase (ITCH 5.0 section 1.1): outside market hours its books are CLOSED."""
     venue = lane[0]["venues"]
-    phase = i64(venue[v]["phase"])
-    if code == 79:  # O
-        phase = Phase.START_OF_MESSAGES
-    elif code == 83:  # S
-        phase = Phase.START_OF_SYSTEM_HOURS
-    elif code == 81:  # Q
-        phase = Phase.START_OF_MARKET_HOURS
-    elif code == 77:  # M
-        phase = Phase.END_OF_MARKET_HOURS
-    elif code == 69:  # E
-        phase = Phase.END_OF_SYSTEM_HOURS
-    elif code == 67:  # C
-        phase = Phase.END_OF_MESSAGES
+    phase = book.phase_after(venue[v]["phase"], code)
     venue[v]["phase"] = phase
     if phase == Phase.START_OF_MARKET_HOURS:
         venue[v]["state"] &= ~BookState.CLOSED
@@ -130,7 +144,7 @@ def message(
     inst = book.apply(work[0]["message"], v, locates, insts, px, qty, cnt, lane[0]["table_head"], table, changed)
     record(lane[0]["histograms"][Stage.BOOK], elapsed(control, cycles() - decoded))
     if inst < -1:
-        trouble(lane, insts, known, inst)
+        trouble(lane, insts, v, known, inst)
         return
     if inst < 0:
         return
@@ -144,19 +158,100 @@ def message(
         work[0]["traded"][inst] = changed[0]
     if insts[inst]["own_open"] > 0 and what & Change.BOOK:
         if not orders.simulated(lane[0]["venues"], v):
-            queue_ahead(lane, insts, qty, changed, inst)
+            queue_ahead(lane, insts, px, qty, changed, inst)
         elif what & Change.TRADE:
             paper.traded(lane, changed, inst)
     features.update(products, insts[inst]["product"], inst, insts, px, qty, changed, now_ns)
 
 
 @kernel
-def trouble(lane: np.ndarray, insts: np.ndarray, known: int, code: int) -> None:
-    """A message that its book could not take: the symbol is no longer LIVE, and it is counted why."""
-    count(lane, Counter.BOOK_FULL if code == book.LEVELS_FULL or code == book.TABLE_FULL else Counter.UNKNOWN_ORDER, 1)
+def trouble(lane: np.ndarray, insts: np.ndarray, v: int, known: int, code: int) -> None:
+    """A message that its book could not take: the symbol is no longer LIVE, and it is counted why.
+
+    A book that is full stays out of service; one that is not the venue's any more can be had again from a snapshot.
+    """
+    if code == book.LEVELS_FULL or code == book.TABLE_FULL:
+        count(lane, Counter.BOOK_FULL, 1)
+    else:
+        count(lane, Counter.UNKNOWN_ORDER, 1)
+        lane[0]["venues"][v]["resync"] = 1
     if known >= 0:
         insts[known]["state"] = insts[known]["state"] | BookState.GAP
         insts[known]["touched"] = insts[known]["touched"] | Change.STATUS
+
+
+@kernel
+def late(venue: np.ndarray, v: int, line: int, seq: int, n: int) -> bool:
+    """Whether [seq, seq + n) is one of the stretches missing on a line, or the edge of one; it is missing no longer then."""
+    holes = venue[v]["holes"]
+    for k in range(HOLES):
+        first, last = holes[line, k, 0], holes[line, k, 1]
+        if seq < first or seq + n > last or n == 0:
+            continue
+        if seq == first:
+            holes[line, k, 0] = seq + n
+        elif seq + n == last:
+            holes[line, k, 1] = seq
+        else:  # the rest behind it is kept, what is before it counts as lost for good
+            holes[line, k, 0] = seq + n
+        return True
+    return False
+
+
+@kernel
+def line_told(venue: np.ndarray, v: int, line: int, seq: int, n: int, now_ns: int) -> None:
+    """Keep a line's own account: what it lost, sent twice, sent late, and how far it is behind the other."""
+    expected = venue[v]["line_seq"][line]
+    if expected == 0:
+        expected = seq
+    if seq - expected > JUMP:
+        return
+    if seq >= expected:
+        if seq > expected:
+            venue[v]["lost"][line] += seq - expected
+            k = venue[v]["hole_at"][line]
+            venue[v]["holes"][line, k, 0] = expected
+            venue[v]["holes"][line, k, 1] = seq
+            venue[v]["hole_at"][line] = (k + 1) % HOLES
+        venue[v]["line_seq"][line] = seq + n
+    elif n > 0 and late(venue, v, line, seq, n):
+        venue[v]["out_of_order"][line] += n
+        venue[v]["lost"][line] -= n
+    elif n > 0:
+        venue[v]["duplicate"][line] += n
+    if n > 0 and seq + n > venue[v]["high_seq"]:
+        venue[v]["lead_seq"] = seq
+        venue[v]["lead_ns"] = now_ns
+        venue[v]["lead_line"] = line
+    elif n > 0 and seq == venue[v]["lead_seq"] and line != venue[v]["lead_line"]:
+        venue[v]["skew_ns"][line] += (now_ns - venue[v]["lead_ns"] - venue[v]["skew_ns"][line]) // SKEW_SHARE
+        venue[v]["lead_seq"] = 0
+
+
+@kernel
+def follow(lane: np.ndarray, v: int, data: np.ndarray, start: int, now_ns: int) -> bool:
+    """Take up another session when the one before has ended, or is silent: its books are to be emptied first. False when it is not its time."""
+    venue = lane[0]["venues"]
+    if venue[v]["ended"] == 0 and not venue[v]["state"] & BookState.STALE:
+        return False
+    for k in range(10):
+        venue[v]["session"][k] = data[start + k]
+    for line in range(2):
+        venue[v]["line_seq"][line] = 0
+        for k in range(HOLES):
+            venue[v]["holes"][line, k, 0] = 0
+            venue[v]["holes"][line, k, 1] = 0
+    venue[v]["ended"] = 0
+    venue[v]["next_seq"] = 1
+    venue[v]["high_seq"] = 1
+    venue[v]["asked_seq"] = 0
+    venue[v]["asked_ns"] = 0
+    venue[v]["lead_seq"] = 0
+    venue[v]["resync"] = 0
+    venue[v]["rebuild"] = Rebuild.RESTART
+    venue[v]["moved_ns"] = now_ns
+    count(lane, Counter.SESSIONS, 1)
+    return True
 
 
 @kernel
@@ -197,12 +292,15 @@ def datagram(
         venue[v]["have_session"] = 1
     for k in range(10):
         if venue[v]["session"][k] != data[start + k]:
+            if line < LINE_REQUEST and follow(lane, v, data, start, now_ns):
+                break
             count(lane, Counter.DROP_SESSION, 1)
             return 0
     venue[v]["feed_ns"] = now_ns
     if line < LINE_REQUEST:
         venue[v]["line_ns"][line] = now_ns
         venue[v]["received"][line] += 1
+        line_told(venue, v, line, seq, i64(0) if heartbeat else n, now_ns)
     if venue[v]["state"] & BookState.STALE:
         venue[v]["state"] &= ~BookState.STALE
         touch_all(work, insts, v)
@@ -217,7 +315,7 @@ def datagram(
         venue[v]["high_seq"] = max(venue[v]["high_seq"], seq + n)
         if seq + n <= venue[v]["next_seq"]:
             count(lane, Counter.DUPLICATES, 1)
-        elif seq <= venue[v]["next_seq"]:
+        elif seq <= venue[v]["next_seq"] and venue[v]["rebuild"] == Rebuild.NONE:
             place = start + HEADER
             journal_datagram(lane, v, now_ns, seq, data, place, size - HEADER)
             for k in range(n):
@@ -225,7 +323,10 @@ def datagram(
                 if seq + k == venue[v]["next_seq"]:
                     message(lane, work, insts, px, qty, cnt, table, locates, products, v, place + 2, length, seq + k, now_ns)
                     venue[v]["next_seq"] = seq + k + 1
+                    if line == LINE_REQUEST:
+                        venue[v]["recovered"] += 1
                 place += 2 + length
+            venue[v]["moved_ns"] = now_ns
     recover(lane, work, insts, v, line, now_ns)
     return 1 if work[0]["n_touched"] > 0 else 0
 
@@ -237,6 +338,7 @@ def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line:
     missing = venue[v]["high_seq"] > venue[v]["next_seq"]
     if missing and not venue[v]["state"] & BookState.GAP:
         venue[v]["state"] = venue[v]["state"] | BookState.GAP
+        venue[v]["moved_ns"] = now_ns
         count(lane, Counter.GAPS, 1)
         count(lane, Counter.GAP_MESSAGES, venue[v]["high_seq"] - venue[v]["next_seq"])
         touch_all(work, insts, v)
@@ -244,8 +346,23 @@ def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line:
     elif missing and (line == LINE_REQUEST or now_ns - venue[v]["asked_ns"] > ASK_NS):
         if venue[v]["asked_seq"] < venue[v]["next_seq"] or now_ns - venue[v]["asked_ns"] > ASK_NS:
             ask(lane, v, now_ns)
-    elif not missing and venue[v]["state"] & BookState.GAP:
+    elif not missing and venue[v]["state"] & BookState.GAP and venue[v]["rebuild"] == Rebuild.NONE:
         venue[v]["state"] &= ~BookState.GAP
+        touch_all(work, insts, v)
+
+
+@kernel
+def despair(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns: int) -> None:
+    """Want a snapshot: a gap that does not close or is too wide, or a book that is no longer the venue's. At most one try in SNAPSHOT_NS."""
+    venue = lane[0]["venues"]
+    if venue[v]["has_snapshot"] == 0 or venue[v]["rebuild"] != Rebuild.NONE or now_ns - venue[v]["snapshot_ns"] < SNAPSHOT_NS:
+        return
+    gap = venue[v]["state"] & BookState.GAP
+    behind = venue[v]["high_seq"] - venue[v]["next_seq"]
+    if venue[v]["resync"] != 0 or (gap and (now_ns - venue[v]["moved_ns"] > STUCK_NS or behind > FAR)):
+        venue[v]["rebuild"] = Rebuild.SNAPSHOT
+        venue[v]["state"] = venue[v]["state"] | BookState.RECOVERING
+        venue[v]["snapshot_ns"] = now_ns
         touch_all(work, insts, v)
 
 
@@ -262,8 +379,9 @@ def watch(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns:
     venue = lane[0]["venues"]
     if venue[v]["have_session"] == 0:
         return 0
-    if venue[v]["state"] & BookState.GAP and now_ns - venue[v]["asked_ns"] > ASK_NS:
+    if venue[v]["state"] & BookState.GAP and now_ns - venue[v]["asked_ns"] > ASK_NS and venue[v]["rebuild"] == Rebuild.NONE:
         ask(lane, v, now_ns)
+    despair(lane, work, insts, v, now_ns)
     if now_ns - venue[v]["feed_ns"] > STALE_NS and venue[v]["ended"] == 0 and not venue[v]["state"] & BookState.STALE:
         venue[v]["state"] = venue[v]["state"] | BookState.STALE
         touch_all(work, insts, v)

@@ -7,8 +7,8 @@ locks nothing, logs nothing, and its only system calls are the sockets'.
 import numpy as np
 
 from core import layout as at
-from core import risk
-from core.codes import Counter, Mode, Reason, Session
+from core import order_table, risk
+from core.codes import Counter, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, kernel
 from noderrd.lane import clock, decide, feed, orders, paper, session, staged
@@ -105,6 +105,10 @@ def housekeeping(
         if (state == Session.DOWN or state == Session.CONNECTING) and now_ns >= venues[v]["connect_at_ns"]:
             return Reason.CONNECT
     decide.timers(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
+    for v in range(control[0]["n_venues"]):  # after all that must not wait for it
+        if venues[v]["rebuild"] != Rebuild.NONE:
+            work[0]["why"] = v
+            return Reason.REBUILD
     return 0
 
 
@@ -157,6 +161,8 @@ def run(
             answer = housekeeping(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states, now_ns)
             if answer != 0:
                 return answer
+            if order_table.wants(lane[0]["table_head"], table):
+                return Reason.GROW
         turns += 1
         count(lane, Counter.TURNS, 1)
         if most > 0 and turns >= most:

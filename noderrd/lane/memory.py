@@ -64,6 +64,7 @@ class Shared:
     qty: np.ndarray
     cnt: np.ndarray
     table: np.ndarray
+    table_head: np.ndarray
     locates: np.ndarray
     products: np.ndarray
     venues: np.ndarray

@@ -96,6 +96,9 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
         row["session"], row["have_session"], row["next_seq"], row["high_seq"] = 0, 0, 1, 1
         row["asked_seq"] = row["asked_ns"] = row["ended"] = row["phase"] = 0
         row["feed_ns"], row["line_ns"], row["received"] = 0, 0, 0
+        for name in ("line_seq", "lost", "duplicate", "out_of_order", "holes", "hole_at", "skew_ns", "lead_seq", "recovered", "rebuild", "resync"):
+            row[name] = 0
+        row["snapshot_ns"] = row["moved_ns"] = 0
         row["state"] = BookState.CLOSED
         row["session_state"], row["fd_order"] = Session.DOWN, -1
         row["rx_len"] = row["tx_len"] = row["tx_at"] = row["failures"] = row["connect_at_ns"] = 0
@@ -107,9 +110,13 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
             if address:
                 opened.append(multicast.open_line(address, venue.interface))
                 row[field] = opened[-1].fileno()
-        if venue.rerequest:
-            opened.append(multicast.open_request(venue.rerequest))
-            row["fd_request"] = opened[-1].fileno()
+        servers = [address.strip() for address in venue.rerequest.split(",") if address.strip()][: at.MAX_SERVERS]
+        row["n_servers"], row["server"], row["servers"] = len(servers), 0, -1
+        for k, address in enumerate(servers):
+            opened.append(multicast.open_request(address))
+            row["servers"][k] = opened[-1].fileno()
+        row["fd_request"] = row["servers"][0]
+        row["has_snapshot"] = int(bool(venue.glimpse))
     return opened
 
 

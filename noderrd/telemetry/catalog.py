@@ -52,6 +52,8 @@ COUNTERS: dict[Counter, tuple[str, str]] = {
     Counter.OVERFILLS: ("overfills", "Executions beyond what was ordered."),
     Counter.JOURNAL_SKIPPED: ("journal_skipped", "Records of market data and calls left out: the journal's ring was nearly full."),
     Counter.JOURNAL_LOST: ("journal_lost", "Records of orders lost: the journal's ring was full, and the node halted."),
+    Counter.SNAPSHOTS: ("feed_snapshots", "Times that a venue's books were rebuilt from a snapshot."),
+    Counter.SESSIONS: ("feed_sessions", "Feed sessions that followed another."),
 }
 # Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
 STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)

@@ -1,0 +1,104 @@
+"""`scripts/bench layout`: price levels as a structure of arrays against an array of structures, the same kernels on the same flow.
+
+Structure of arrays (what the lane has): prices, shares and orders of a side's levels each lie together. Array of structures: price, shares and orders
+of a level lie together; the kernels get views into it, so that nothing else differs (but for the stride, which is then not known to the compiler).
+`narrow` is one symbol and fits a cache, `wide` is many. Cache misses are counted by cachegrind where it is installed, on a plain CPU target, because
+valgrind does not know every instruction: one run without messages is subtracted from one with them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from noderrd.lane import cache
+
+if TYPE_CHECKING:
+    from noderrd.bench.row import Row
+
+SYMBOLS, LIVE, DEPTH, LEVELS = 4000, 400_000, 60, 64
+BLOCK, BLOCKS, QUICK_BLOCKS = 20_000, 100, 8
+PROBE, QUICK_PROBE = 200_000, 20_000
+CPU = "haswell"
+COUNTS = re.compile(r"(D1  misses|LLd misses):\s+([\d,]+)")
+HELP = "price levels as structure of arrays and as array of structures: time and cache misses"
+
+
+class Both:
+    """The same books in both layouts, and one flow for each."""
+
+    def __init__(self, case: str, kinds: tuple[str, ...]) -> None:
+        from noderrd.bench.feed import Books
+        from noderrd.bench.traffic import Traffic
+
+        symbols, live = (SYMBOLS, LIVE) if case == "wide" else (1, 100)
+        self.traffic, self.books = {}, {}
+        for kind in kinds:
+            self.traffic[kind] = Traffic(1, symbols, live, DEPTH)
+            self.books[kind] = Books(symbols, LEVELS, 1 << (live * 2).bit_length(), hashed=False)
+            if kind == "aos":
+                levels = np.zeros((symbols, 2, LEVELS, 3), np.int64)
+                self.books[kind].px, self.books[kind].qty, self.books[kind].cnt = (levels[..., k] for k in range(3))
+            self.books[kind].take(*self.traffic[kind].messages(live))
+
+    def take(self, kind: str, n: int) -> float:
+        """Apply the next n messages; gives ns a message."""
+        return self.books[kind].take(*self.traffic[kind].messages(n))
+
+
+def misses(case: str, kind: str, n: int) -> dict[str, float]:
+    """Count first-level and last-level data misses a message with cachegrind; empty where it is not installed."""
+    if shutil.which("valgrind") is None:
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CPU_NAME": CPU, "NUMBA_CACHE_DIR": folder, "OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell"}
+        program = [sys.executable, "-P", "-m", "noderrd.bench.layout", case, kind]
+        subprocess.run([*program, "1"], env=environment, check=True)  # compiles outside of valgrind
+        grind = ["valgrind", "--tool=cachegrind", "--cache-sim=yes", "--cachegrind-out-file=/dev/null"]
+        found = []
+        for messages in (1, n):
+            said = subprocess.run([*grind, *program, str(messages)], env=environment, capture_output=True, text=True, check=True).stderr
+            found.append([int(count.replace(",", "")) for _, count in COUNTS.findall(said)])
+    first, last = (round((b - a) / n, 2) for a, b in zip(*found, strict=True))
+    return {"d1_misses": first, "lld_misses": last}
+
+
+def run(quick: bool) -> Iterator["Row"]:
+    """Run both cases. Raises subprocess.CalledProcessError when cachegrind fails."""
+    from noderrd.bench.row import Row
+
+    blocks, n = (QUICK_BLOCKS, QUICK_PROBE) if quick else (BLOCKS, PROBE)
+    for case in ("narrow", "wide"):
+        both = Both(case, ("soa", "aos"))
+        samples = {kind: np.zeros(blocks) for kind in ("soa", "aos")}
+        for k in range(-2, blocks):
+            for kind, row in samples.items():
+                took = both.take(kind, BLOCK)
+                if k >= 0:
+                    row[k] = took
+        if both.books["soa"].checksum() != both.books["aos"].checksum():
+            message = "the two layouts do not hold the same books"
+            raise ValueError(message)
+        del both
+        counted = {kind: misses(case, kind, n) for kind in ("soa", "aos")}
+        more = {f"{name}_{kind}": value for kind, found in counted.items() for name, value in found.items()}
+        if counted["soa"] and counted["aos"]["d1_misses"]:
+            more["d1_fewer_in_soa"] = round(1 - counted["soa"]["d1_misses"] / counted["aos"]["d1_misses"], 3)
+        yield Row("layout", case, "ns", samples["soa"], "array of structures", samples["aos"], more)
+
+
+def main() -> None:
+    """Be what cachegrind watches: CASE KIND MESSAGES."""
+    cache.prepare()
+    case, kind, n = sys.argv[1:4]
+    Both(case, (kind,)).take(kind, int(n))
+
+
+if __name__ == "__main__":
+    main()
