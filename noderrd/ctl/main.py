@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "reasons": ("noderrd.ctl.reasons", "why risk refuses an order, code by code"),
     "why": ("noderrd.ctl.why", "what led to an order, and what became of it"),
     "net": ("noderrd.ctl.net", "measure the network: a noderrd echo, the venues"),
+    "report": ("noderrd.ctl.report", "write what a day brought as one HTML file"),
     "host": ("noderrd.ctl.host", "tune the machine, prove it, undo it"),
     "strategy": ("noderrd.ctl.strategy", "write a strategy from a template, or check one"),
     "rules": ("noderrd.ctl.rules", "check, format, compare, test and apply policy"),

@@ -1,0 +1,154 @@
+"""A day of a node out of its journal: what it sent, got, earned and was refused, and how fast. Nothing is asked of the node."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.codes import Denial, JournalKind
+from noderrd.alerts.recorded import Journal, Order
+from noderrd.journal.decode import words
+from noderrd.journal.read import records
+from noderrd.telemetry.trading import FILL
+
+SECOND = 1_000_000_000
+MOST_MIDS = 200_000  # a symbol
+LATENCIES = ("tick_to_trade", "ack", "fill")
+
+
+@dataclasses.dataclass
+class Day:
+    """What there was between `begin_ns` and `end_ns`. Series are (ns, value)."""
+
+    begin_ns: int
+    end_ns: int
+    fills: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # FILL's fields, with strategy, symbol, venue
+    equity: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+    mids: dict[str, list[tuple[float, float]]] = dataclasses.field(default_factory=dict)
+    counts: Counter[str] = dataclasses.field(default_factory=Counter)
+    denials: Counter[str] = dataclasses.field(default_factory=Counter)
+    latencies: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {name: [] for name in LATENCIES})
+    alerts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def inside(self, at_ns: int) -> bool:
+        """Tell whether a time is of this day."""
+        return self.begin_ns <= at_ns < self.end_ns
+
+    def table(self, **wanted: str) -> np.ndarray:
+        """Give the fills of a venue, a symbol or a strategy as FILL[n]."""
+        rows = [fill for fill in self.fills if all(fill[key] == value for key, value in wanted.items())]
+        return np.array([tuple(fill[name] for name in FILL.names or ()) for fill in rows], FILL)
+
+
+class _Reader(Journal):
+    """Learns as a backtest does, and keeps what a report shows."""
+
+    def __init__(self, day: Day) -> None:
+        super().__init__()
+        self._before = 0.0  # worth of everything a second ago
+        self._day_of, self._decided = day, dict[tuple[int, int], float]()  # by venue and UserRefNum: the mid when it was sent
+
+    def row(self, row: np.void) -> None:
+        """Take a record."""
+        now, kind = int(row["ts_ns"]), int(row["kind"])
+        super().row(row)
+        if not self._day_of.inside(now):
+            return
+        if kind == JournalKind.DENIED:
+            code = words(row)[0]
+            self._day_of.denials[Denial(code).name if code in Denial.__members__.values() else str(code)] += 1
+        if kind == JournalKind.TICK and (mid := self._mid.get(int(row["inst"]))) is not None:
+            series = self._day_of.mids.setdefault(self._names.symbol(int(row["inst"])), [])
+            if len(series) < MOST_MIDS:
+                series.append((float(now), mid))
+
+    def second(self, now: int) -> None:
+        """Note what everything is worth."""
+        super().second(now)
+        total = sum(self._cash.get(key, 0.0) + position * self._mid.get(inst, 0.0) for key, (position, inst) in self._held.items())
+        if self._day_of.inside(now):
+            if not self._day_of.equity:
+                self._day_of.equity.append((float(now), self._before))
+            self._day_of.equity.append((float(now), total))
+        self._before = total
+
+    def _count(self, name: str, labels: dict[str, str], now: int) -> None:
+        super()._count(name, labels, now)
+        if self._day_of.inside(now):
+            self._day_of.counts[name] += 1
+
+    def _sent(self, row: np.void, now: int) -> None:
+        before = set(self._orders)
+        super()._sent(row, now)
+        for key in set(self._orders) - before:
+            self._decided[key] = self._mid.get(int(row["inst"]), 0.0)
+        rx = self._rx.get(int(row["strat"]), 0)
+        if rx and len(self._orders) > len(before) and self._day_of.inside(now):
+            self._day_of.latencies["tick_to_trade"].append(float(max(now - rx, 0)))
+
+    def _received(self, row: np.void, now: int) -> None:
+        known = {key: order.acked for key, order in self._orders.items() if key[0] == int(row["venue"])}
+        super()._received(row, now)
+        if not self._day_of.inside(now):
+            return
+        for key, acked in known.items():
+            order = self._orders.get(key)
+            if order is not None and order.acked and not acked:
+                self._day_of.latencies["ack"].append(float(now - order.sent_ns))
+
+    def _fill(self, order: Order, message: dict[str, Any], venue: int, now: int) -> None:
+        super()._fill(order, message, venue, now)
+        if not self._day_of.inside(now):
+            return
+        self._day_of.latencies["fill"].append(float(now - order.sent_ns))
+        listed = self._names.spec.get("venues", [])
+        mils = int(listed[venue]["maker_mils" if str(message["Liquidity Flag"]) == "A" else "taker_mils"]) if venue < len(listed) else 0
+        px, qty, mid = float(message["Price"]), int(message["Quantity"]), self._mid.get(order.inst, 0.0)
+        fill = {"ts_ns": now, "side": order.sign, "px": px, "qty": qty, "fee": qty * mils / 10_000, "mid": mid}
+        fill["arrival_mid"] = self._decided.get((venue, message["UserRefNum"]), mid)
+        self._day_of.fills.append({"strategy": "", "symbol": "", "venue": "", **order.labels, **fill})
+
+
+def of(on: date) -> Day:
+    """Give an empty day (UTC)."""
+    begin = datetime.combine(on, datetime.min.time(), UTC)
+    return Day(int(begin.timestamp()) * SECOND, int((begin + timedelta(days=1)).timestamp()) * SECOND)
+
+
+def learn(day: Day, rows: Iterable[np.void]) -> Day:
+    """Fill a day from a journal's records, oldest first; what was before it is learnt too."""
+    reader, next_ns, now = _Reader(day), 0, 0
+    for row in rows:
+        now = int(row["ts_ns"])
+        if now >= next_ns:
+            reader.second(now)
+            next_ns = now - now % SECOND + SECOND
+        reader.row(row)
+    reader.second(now)
+    return day
+
+
+def read(folder: Path, on: date) -> Day:
+    """Read a day (UTC) out of a node's state folder. Raises segment.Damaged, OSError."""
+    day = learn(of(on), (row for block in records(folder / "journal") for row in block))
+    day.alerts = [line for line in _alerts(folder / "alerts" / "alerts.jsonl") if day.inside(int(line.get("since", 0)))]
+    return day
+
+
+def _alerts(path: Path) -> Iterable[dict[str, Any]]:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue  # cut short by a crash
+        if isinstance(found, dict):
+            yield found

@@ -1,0 +1,122 @@
+"""The day report: figures that can be reckoned by hand, charts that show what they are given, a file that needs nothing else."""
+
+import datetime as dt
+import re
+import struct
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from core import layout as at
+from core.codes import Denial, JournalKind
+from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
+from noderrd.telemetry import chart, day, report
+
+SECOND = 10**9
+ON = dt.date(2026, 11, 25)
+T0 = int(dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC).timestamp()) * SECOND
+
+
+class Tape:
+    """Rows of a journal; times are seconds after noon."""
+
+    def __init__(self):
+        venues = [VenueSpec("V", "", "", "", "", "", "u", "p", -20, 30)]
+        listed = [InstrumentSpec("GOOG", 0, "GOOG", 100, 1)]
+        spec = LaneSpec("l", "", "", venues, listed, ["GOOG"], [StrategySpec("s", "/dev/null", ["GOOG"], {})], [], [], [])
+        self.rows, told = [], spec.told()
+        for k in range(0, len(told), at.JOURNAL_DATA):
+            self.add(JournalKind.SPEC, 0, told[k : k + at.JOURNAL_DATA], ref=len(told), size=len(told) - k)
+
+    def add(self, kind, second, data=b"", ref=0, size=None):
+        row = np.zeros(1, at.JOURNAL)[0]
+        row["seq"], row["ts_ns"], row["kind"], row["ref"] = len(self.rows) + 1, T0 + round(second * SECOND), kind, ref
+        row["size"] = len(data) if size is None else size
+        row["data"][: len(data)] = np.frombuffer(data, np.uint8)
+        self.rows.append(row)
+
+    def tick(self, second, bid, ask):
+        self.add(JournalKind.TICK, second, struct.pack("<qq3f", bid, ask, 0.2, 0.2, 0.6))
+
+    def enter(self, second, ref, side, quantity, px):
+        message = struct.pack(">cIcI8sQcccc c14sH", b"O", ref, side, quantity, b"GOOG    ", px, b"0", b"Y", b"P", b"N", b"N", b"X" * 14, 0)
+        self.add(JournalKind.SENT, second, message)
+
+    def execute(self, second, ref, quantity, px, flag=b"R"):
+        self.add(JournalKind.RECEIVED, second, struct.pack(">cQIIQcQH", b"E", 0, ref, quantity, px, flag, 1, 0))
+
+
+@pytest.fixture
+def tape():
+    it = Tape()
+    it.tick(0.5, 1_000_000, 1_000_200)  # 100.00 to 100.02
+    it.enter(1, 1, b"B", 100, 1_000_200)
+    it.execute(1.002, 1, 100, 1_000_200)
+    it.tick(3, 1_001_000, 1_001_200)
+    it.enter(4, 2, b"S", 100, 1_001_000)
+    it.execute(4.001, 2, 100, 1_001_000, b"A")
+    it.add(JournalKind.DENIED, 5, np.array([Denial.MAX_POSITION, 1, 2, 0]).tobytes())
+    it.tick(6, 1_001_000, 1_001_200)
+    return it
+
+
+def test_what_a_day_brought(tape):
+    found = day.learn(day.of(ON), tape.rows)
+    assert (found.counts["orders"], len(found.fills), found.denials) == (2, 2, {"MAX_POSITION": 1})
+    assert [fill["side"] for fill in found.fills] == [1, -1]
+    assert [fill["fee"] for fill in found.fills] == pytest.approx([0.3, -0.2])
+    assert [fill["arrival_mid"] for fill in found.fills] == pytest.approx([100.01, 100.11])
+    assert found.latencies["fill"] == pytest.approx([2e6, 1e6], rel=1e-4)
+    assert found.equity[0][1] == 0
+    assert found.equity[-1][1] == pytest.approx(100 * (100.10 - 100.02) - 0.3 + 0.2)
+
+
+def test_another_day_is_left_out_but_learnt_from(tape):
+    found = day.learn(day.of(ON + dt.timedelta(days=1)), tape.rows)
+    assert (found.fills, found.equity, found.counts) == ([], [], {})
+    tape.tick(86_400, 1_002_000, 1_002_200)
+    found = day.learn(day.of(ON + dt.timedelta(days=1)), tape.rows)
+    assert found.equity[-1][1] == pytest.approx(7.9)
+
+
+def test_the_page_needs_nothing_else_and_says_the_figures(tape):
+    text = report.page(day.learn(day.of(ON), tape.rows), "a <node>")
+    assert not re.search(r"(src|href)=|https?://|<script", text)
+    assert "<node>" not in text
+    assert "MAX_POSITION" in text
+    assert ">7.90<" in text
+    assert "1 times bought, 1 times sold" in text
+    charts = re.findall(r"<svg.*?</svg>", text)
+    assert len(charts) == 3
+    for one in charts:
+        ET.fromstring(one)
+
+
+def test_an_empty_day_is_a_page_too():
+    text = report.page(day.of(ON), "node")
+    assert "No position was held" in text
+    assert "nan" not in text.lower().replace("nance", "")
+
+
+def test_a_long_series_keeps_its_extremes():
+    rng = np.random.default_rng(1)
+    points = [(float(k), float(v)) for k, v in enumerate(rng.normal(size=100_000))]
+    kept = chart.thin(points)
+    assert len(kept) <= chart.MOST
+    assert max(v for _, v in kept) == max(v for _, v in points)
+    assert min(v for _, v in kept) == min(v for _, v in points)
+    assert [t for t, _ in kept] == sorted(t for t, _ in kept)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 1e9), (100.01, 100.02), (5, 5), (0, 1e-7)])
+def test_ticks_are_round_and_inside(low, high):
+    found = chart.ticks(low, high)
+    assert all(low - 1e-9 * abs(low) <= t <= high + 1e-9 * abs(high) + 1e-15 for t in found)
+    assert 1 <= len(found) <= 11
+    drawn = chart.Chart("t", (low, high), (low, high))
+    drawn.line([(low, low), (high, high)], "a")
+    drawn.marks([(low, high)], "buy", up=True)
+    drawn.bars([(low, high, high)], "bar")
+    ET.fromstring(drawn.svg())
+    assert "nan" not in drawn.svg()
