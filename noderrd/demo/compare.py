@@ -5,6 +5,7 @@ side only is a difference too.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
@@ -68,6 +69,24 @@ def differences(what: str, ours: Mapping[Key, Value], theirs: Mapping[Key, Value
     ]
 
 
+def book_differences(ours: Mapping[tuple[str, str], Book], theirs: Mapping[tuple[str, str], Book]) -> list[str]:
+    """Name every book that is not equal, with the first level in which it differs."""
+    found = []
+    for key in sorted({*ours, *theirs}):
+        mine, yours = ours.get(key, Book((), ())), theirs.get(key, Book((), ()))
+        if mine == yours and (key in ours) == (key in theirs):
+            continue
+        where = "is on one side only"
+        for side in ("bids", "asks"):
+            pairs = enumerate(itertools.zip_longest(getattr(mine, side), getattr(yours, side)))
+            first = next(((k, a, b) for k, (a, b) in pairs if a != b), None)
+            if first is not None:
+                where = f"{side}, level {first[0] + 1}: the node has {first[1] or 'nothing'}, the venue {first[2] or 'nothing'}"
+                break
+        found.append(f"book {key}: {where}")
+    return found
+
+
 def compare(node: Snapshot, venues: Snapshot) -> Comparison:
     """Compare the node's word with the venues'."""
     return Comparison(
@@ -75,7 +94,7 @@ def compare(node: Snapshot, venues: Snapshot) -> Comparison:
         levels_compared=sum(book.levels for book in venues.books.values()),
         positions_nonzero=len(venues.positions),
         open_orders_compared=len(venues.orders),
-        books=differences("book", node.books, venues.books),
+        books=book_differences(node.books, venues.books),
         positions=differences("position", node.positions, venues.positions),
         orders=differences("order", node.orders, venues.orders),
     )
