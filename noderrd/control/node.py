@@ -91,7 +91,8 @@ class Node:
         last, spec = last_spec(config), _armed(spec, self.latches.arms)
         self.was = state.take_up(spec, self.folder, last)
         self.lane = lanes.Lane(spec)
-        self._stale = last != spec  # a lane that runs already knows the last one
+        self._changed = last != spec
+        self._stale = False  # a lane that was taken over runs by the last one
         self._write_spec(spec)
         self.loaded = loaded
         self.version = versions.put(loaded, "start", from_disk(paths).sha256)
@@ -122,6 +123,7 @@ class Node:
             self._raise(kill)
         if self.lane.shared.owned():
             self.worker.adopt(int(self.lane.shared.control[0]["pid"]))
+            self._stale = self._changed
             self.log.info("took a running lane over", pid=self.worker.pid)
         if held(self.folder / "journal", NAME):
             self.writer.adopt(int(self.lane.shared.control[0]["writer_pid"]))
@@ -195,8 +197,9 @@ class Node:
             if now == epoch or not self.lane.ready:
                 continue
             try:
-                if self._stale and epoch < 0:
+                if self._stale:
                     await self.lane.command(Command.RELOAD)
+                    self._stale = False
                 for kill in self.latches.kills.values():
                     where = self._place(kill)
                     if where is not None:
