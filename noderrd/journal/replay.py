@@ -88,6 +88,7 @@ class Again:
         self._loaded: prepare.Loaded | None = None
         self._keep: list[Any] = []
         self._starting = 0  # epoch of a START whose SPEC is still being read
+        self._next_id = 0  # that it began to number its orders from
         self._seen = 0  # cursor in our own ring
         self._made: deque[np.void] = deque()  # what our lane did by itself and the journal has not yet told
         self._day = -1
@@ -117,7 +118,7 @@ class Again:
                 steps[JournalKind(kind)](row, ahead)
 
     def _start(self, row: np.void) -> None:
-        self._starting = int(row["ref"])
+        self._starting, self._next_id = int(row["ref"]), decode.words(row)[1]
         have = 0 if self._shared is None else int(self._shared.control[0]["epoch"])
         if self._starting != have + 1:
             raise Different(f"the journal goes on at epoch {self._starting}, after {have}", decode.told(row, self._names))
@@ -168,6 +169,7 @@ class Again:
             theirs.setblocking(False)
             self._keep += [ours, theirs]
             shared.venues[v]["fd_order"] = ours.fileno()
+        shared.control["next_id"] = self._next_id
         shared.control["mult"] = 0  # the clock is base_ns, and stands
         self._desk["notice_tail"] = self._desk["notice_head"] = self._desk["n_touched"] = 0
         self._starting, self._day = 0, -1

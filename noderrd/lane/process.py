@@ -77,6 +77,7 @@ def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Conn
 
 ALARMS = (
     Counter.IMPOSSIBLE, Counter.UNKNOWN_REF, Counter.DROP_OUCH, Counter.OVERFILLS, Counter.STRATEGY_FAULTS, Counter.STRATEGY_OVER_BUDGET,
+    Counter.AUDIT_BREACHES,
 )  # fmt: skip
 
 
@@ -135,7 +136,9 @@ def run(path: Path) -> int:
     gc.collect()
     gc.freeze()
     gc.disable()
-    cold.journal_words(shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, 0, 0, 0)
+    cold.journal_words(
+        shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, int(shared.control[0]["next_id"]), 0, 0
+    )
     terms.journal(shared, spec)
     shared.control[0]["heartbeat_ns"] = time.time_ns()
     shared.control[0]["ready"] = 1
