@@ -71,12 +71,12 @@ def machine(args: argparse.Namespace) -> Machine:
 
 def plan(args: argparse.Namespace) -> int:
     """What is, what should be, and why."""
-    return _show(args, tune.plan(knobs(machine(args))))
+    return _show(args, tune.plan(knobs(machine(args)), saved.Saved(args.state).refused(saved.Era.now())))
 
 
 def verify(args: argparse.Namespace) -> int:
     """Read everything again and compare with what is wanted."""
-    return _show(args, tune.plan(knobs(machine(args))))
+    return _show(args, tune.plan(knobs(machine(args)), saved.Saved(args.state).refused(saved.Era.now())))
 
 
 def _show(args: argparse.Namespace, looks: list[Look]) -> int:
@@ -101,7 +101,7 @@ def _value(now: str | None) -> str:
 
 def apply(args: argparse.Namespace) -> int:
     """Set what differs, having saved what is there."""
-    return _report(args, tune.apply(knobs(machine(args)), saved.Saved(args.state), saved.Era.now()), {"set"})
+    return _report(args, tune.apply(knobs(machine(args)), saved.Saved(args.state), saved.Era.now()), {"set", "refused"})
 
 
 def undo(args: argparse.Namespace) -> int:
@@ -117,8 +117,9 @@ def _report(args: argparse.Namespace, done: list[tune.Done], good: set[str]) -> 
         for one in done:
             print(f"{one.result:<9}{one.id}: {_value(one.before)} -> {_value(one.now)}" + (f" ({one.detail})" if one.detail else ""))
         print(f"{len(done) - len(bad)} of {len(done)}" if done else "nothing to do")
-    for one in bad:
-        print(f"noderrctl: {one.id}: {one.result}: {one.detail}", file=sys.stderr)
+    for one in done:
+        if one.detail:
+            print(f"noderrctl: {one.id}: {one.result}: {one.detail}", file=sys.stderr)
     return ERROR if bad else OK
 
 

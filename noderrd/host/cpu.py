@@ -15,7 +15,7 @@ from pathlib import Path
 from noderrd.host.files import processors
 
 ROOT = Path("/")
-LANES = "sys/fs/cgroup/noderrd-lanes.slice"
+LANES = "sys/fs/cgroup/noderrd_lanes.slice"
 PLACE = Path("/run/noderrd-place.sock")
 DMA_LATENCY = Path("/dev/cpu_dma_latency")
 ANSWER_S = 10.0

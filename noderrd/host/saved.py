@@ -12,6 +12,7 @@ from noderrd.host.knob import Denied
 
 DEFAULT = Path("/var/lib/noderrd-tune")
 NAME = "before.json"
+REFUSED = "refused.json"
 VERSION = 1
 
 
@@ -57,6 +58,21 @@ class Saved:
             raise Denied(message)
         return values
 
+    def refused(self, era: Era) -> dict[str, str]:
+        """Give the knobs that the kernel refused to set in this era, and its words; {} when nothing is known."""
+        try:
+            held = json.loads((self._folder / REFUSED).read_text())
+            good = held["boot"] == era.boot and held["namespace"] == era.namespace
+            return {str(name): str(why) for name, why in held["values"].items()} if good else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def refuse(self, values: dict[str, str], era: Era) -> None:
+        """Remember refusals: a knob that cannot be set is denied from now on, not different. Raises OSError."""
+        part = self._folder / f"{REFUSED}.part"
+        part.write_text(json.dumps({"boot": era.boot, "namespace": era.namespace, "values": values}))
+        part.replace(self._folder / REFUSED)
+
     def write(self, values: dict[str, str], era: Era) -> None:
         """Put values on the disk, whole or not at all: written aside, fsynced, renamed, and the folder fsynced. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,6 +88,7 @@ class Saved:
         """Everything is as it was."""
         self._path.unlink(missing_ok=True)
         self._path.with_suffix(".part").unlink(missing_ok=True)
+        (self._folder / REFUSED).unlink(missing_ok=True)
         if self._folder.is_dir():
             self._sync()
 

@@ -5,9 +5,9 @@ read back. What an earlier run saved is kept, for that is the original; so a sec
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from noderrd.host.knob import CHANGE, Absent, Denied, Knob, Look, Port, look
+from noderrd.host.knob import CHANGE, DENIED, Absent, Denied, Knob, Look, Port, look
 from noderrd.host.saved import Era, Saved
 
 
@@ -23,9 +23,15 @@ class Done:
     detail: str = ""
 
 
-def plan(knobs: Sequence[Knob]) -> list[Look]:
-    """Read every knob; changes nothing."""
-    return [look(knob) for knob in knobs]
+def plan(knobs: Sequence[Knob], refused: Mapping[str, str] | None = None) -> list[Look]:
+    """Read every knob; changes nothing. `refused`: what the kernel would not take before, and its words; such a knob is denied."""
+    return [_known(look(knob), refused or {}) for knob in knobs]
+
+
+def _known(found: Look, refused: Mapping[str, str]) -> Look:
+    if found.state != CHANGE or found.id not in refused:
+        return found
+    return dataclasses.replace(found, state=DENIED, detail=refused[found.id])
 
 
 def differs(looks: Sequence[Look]) -> bool:
@@ -35,12 +41,16 @@ def differs(looks: Sequence[Look]) -> bool:
 
 def apply(knobs: Sequence[Knob], saved: Saved, era: Era) -> list[Done]:
     """Set what is to be changed and give what became of it. Raises Denied when saved values are in the way, OSError when they cannot be kept."""
-    due = [(knob, found) for knob, found in zip(knobs, plan(knobs), strict=True) if found.state == CHANGE]
+    due = [(knob, found) for knob, found in zip(knobs, plan(knobs, saved.refused(era)), strict=True) if found.state == CHANGE]
     before = saved.read(era)
     fresh = {knob.id: knob.port.save() for knob, _ in due if knob.id not in before}
     if due:
         saved.write({**before, **fresh}, era)
-    return [_set(knob, found) for knob, found in due]
+    done = [_set(knob, found) for knob, found in due]
+    refused = {one.id: one.detail for one in done if one.result == "refused"}
+    if refused:
+        saved.refuse({**saved.refused(era), **refused}, era)
+    return done
 
 
 def _set(knob: Knob, found: Look) -> Done:

@@ -290,7 +290,7 @@ def _cores(machine: Machine) -> Iterator[Knob]:
         )
     if machine.lanes:
         clean = listed(machine.housekeeping())
-        why = "nobody else is scheduled there; needs cgroup v2 and noderrd-lanes.slice"
+        why = "nobody else is scheduled there; needs cgroup v2 and noderrd_lanes.slice"
         yield machine.knob(f"file:/{LANES}/cpuset.cpus", "cpu", listed(set(machine.lanes)), why, CGROUP)
         yield machine.knob(f"file:/{LANES}/cpuset.cpus.partition", "cpu", "isolated", why, CGROUP)
         yield machine.knob("mask:/sys/devices/virtual/workqueue/cpumask", "cpu", clean, "unbound kernel work stays off the lane's core", LATENCY)

@@ -197,9 +197,9 @@ def test_a_busy_neighbour_is_seen():
     finally:
         neighbour.kill()
         neighbour.wait()
-    assert found.interruptions > 10
+    assert found.interruptions > 1
     assert sum(found.histogram.values()) == found.interruptions
-    assert found.causes["involuntary_switches"] > 10
+    assert found.causes["involuntary_switches"] >= 1
     assert found.max_ns > 100_000
     assert found.p50_ns <= found.p99_ns <= found.max_ns * 1.001
     assert 0.1 < found.lost_fraction < 0.99

@@ -115,6 +115,13 @@ def test_a_refusal_is_told_and_the_others_are_set(kernel, tmp_path):
     good = Knob("sysctl:vm.swappiness", "memory", exactly("1"), "", "", address.port("sysctl:vm.swappiness", kernel.root))
     done = tune.apply([Knob("x", "network", exactly("2"), "", "", Refusing()), good], saved.Saved(tmp_path), ERA)
     assert [(one.id, one.result) for one in done] == [("x", "refused"), ("sysctl:vm.swappiness", "set")]
+    # From then on it is denied in the kernel's words, and not tried again, until the next undo or boot.
+    kept, stubborn = saved.Saved(tmp_path), Knob("x", "network", exactly("2"), "", "", Refusing())
+    assert [(one.state, one.detail) for one in tune.plan([stubborn], kept.refused(ERA))] == [("denied", "the kernel refused")]
+    assert tune.apply([stubborn], kept, ERA) == []
+    assert kept.refused(saved.Era("next boot", "net")) == {}
+    kept.forget()
+    assert kept.refused(ERA) == {}
 
 
 def test_after_a_reboot_there_is_nothing_to_undo(kernel, wanted, tmp_path):

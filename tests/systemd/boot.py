@@ -73,7 +73,6 @@ def full(folder: Path) -> list[dict[str, Any]]:
     )
     files["opt/checks.py"] = Path(checks.__file__).read_text()
     files["etc/systemd/system/checks.service"] = JOB.format(patience=PATIENCE)
-    files["etc/systemd/system/multi-user.target.wants/checks.service"] = files["etc/systemd/system/checks.service"]
     log = folder / "console"
     said = image.boot(files, log, seconds=1200)
     found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]

@@ -21,7 +21,7 @@ SNAPSHOT = (
 )
 MACHINE = (
     "; grep . /proc/irq/*/smp_affinity_list /proc/irq/default_smp_affinity /sys/kernel/mm/transparent_hugepage/{enabled,defrag,khugepaged/defrag} "
-    "/sys/devices/virtual/workqueue/cpumask /sys/fs/cgroup/noderrd-lanes.slice/cpuset.cpus.partition 2>/dev/null"
+    "/sys/devices/virtual/workqueue/cpumask /sys/fs/cgroup/noderrd_lanes.slice/cpuset.cpus.partition 2>/dev/null"
 )
 
 
@@ -142,7 +142,7 @@ class Checks:
 
     def isolated(self):
         """The partition is valid and everybody else is off the lane's core."""
-        state = self.say("cat /sys/fs/cgroup/noderrd-lanes.slice/cpuset.cpus.partition")
+        state = self.say("cat /sys/fs/cgroup/noderrd_lanes.slice/cpuset.cpus.partition")
         self.that("cpuset partition is isolated and valid", state == "isolated", state)
         others = self.say("cat /sys/fs/cgroup/system.slice/cpuset.cpus.effective")
         self.that("everything else is on CPU 0", others == "0", others)
@@ -152,7 +152,7 @@ class Checks:
         pid = self.lane()
         allowed = set(re.findall(r"Cpus_allowed_list:\s+(\S+)", self.say(f"cat /proc/{pid}/task/*/status")))
         where = self.say(f"cat /proc/{pid}/cgroup")
-        self.that("the lane is in the partition", "noderrd-lanes.slice" in where, where + self.log())
+        self.that("the lane is in the partition", "noderrd_lanes.slice" in where, where + self.log())
         seen = {self.say(f"ps -o psr= -p {pid}").strip() for _ in range(5)}
         self.that("the lane runs on CPU 1 only", allowed == {"1"} and seen == {"1"}, (allowed, seen))
         kernel = "ps -eo psr=,ppid=,pid=,args= | awk '$1 == 1 && $2 != 2 && $3 != 2'"

@@ -186,7 +186,7 @@ def boot(files: dict[str, str], log: Path, seconds: float) -> str:
     """Boot a machine with `files`, wait until it powers itself off, give what it wrote to its second serial line. The console goes to `log`."""
     image, kernel, initrd = disk(files)
     out = log.with_name("serial")
-    parameters = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off"
+    parameters = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off systemd.wants=checks.service"
     command = [
         "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nodefaults", "-no-reboot", "-display", "none",
         "-kernel", kernel, "-initrd", initrd, "-append", parameters,

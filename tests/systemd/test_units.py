@@ -105,7 +105,7 @@ def test_reap_finds_what_is_left_and_spares_itself(tmp_path):
         "sys/fs/cgroup/noderrd.slice/noderrd.service/cgroup.procs": "11\n12\n",
         "sys/fs/cgroup/noderrd.slice/noderrd.service/.control/cgroup.procs": f"{os.getpid()}\n",
         "sys/fs/cgroup/noderrd.slice/noderrd.service/lane/cgroup.procs": "13\n",
-        "sys/fs/cgroup/noderrd-lanes.slice/cgroup.procs": "14\n",
+        "sys/fs/cgroup/noderrd_lanes.slice/cgroup.procs": "14\n",
         "sys/fs/cgroup/system.slice/other.service/cgroup.procs": "15\n",
     }
     for name, text in files.items():
