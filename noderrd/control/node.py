@@ -200,7 +200,7 @@ class Node:
                 if self._stale:
                     await self.lane.command(Command.RELOAD)
                     self._stale = False
-                for kill in self.latches.kills.values():
+                for kill in list(self.latches.kills.values()):  # others come while the lane obeys
                     where = self._place(kill)
                     if where is not None:
                         await self.lane.command(Command.KILL, *where)
