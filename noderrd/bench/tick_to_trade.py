@@ -9,6 +9,7 @@ Cases: `plain`, one tick at a time, a strategy and risk but no model; `model`, t
 whose order never came.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -19,8 +20,11 @@ from typing import Self
 
 import numpy as np
 
+from core.layout import NO_LIMIT
 from noderrd.bench import compiler
 from noderrd.bench.row import Row
+from noderrd.lane.memory import Shared
+from noderrd.lane.spec import LaneSpec
 from noderrd.rig import ports
 from noderrd.rig.node import Node
 from noderrd.rig.process import Failed
@@ -128,7 +132,8 @@ class Client:
     def __exit__(self, *_: object) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended by itself, and has said why
+                pipe.close()
         try:
             self._process.wait(2)
         except subprocess.TimeoutExpired:
@@ -167,8 +172,15 @@ class Rig:
         """Wait for the node, tell the client whom to stop, and warm both sides. Raises Failed."""
         self.node.wait_ready()
         self.node.wait_trading(["BENCH"])
+        self._let_it_be_stopped()
         self.client.say(f"pids {self.node.lane_pid()} {self._floor.pid}")
         self.client.say("warm 4000")
+
+    def _let_it_be_stopped(self) -> None:
+        """Tell the guard that a lane without a heartbeat is no dead one: it is stopped while the floor has the core."""
+        spec = LaneSpec.read(self._folder / "state" / "run" / "lane0.json")
+        shared = Shared(Path(spec.shared), spec.sizes())
+        shared.control[0]["leave_until_ns"] = NO_LIMIT
 
     def case(self, name: str, how: str) -> Row:
         """Run one case."""
@@ -183,10 +195,12 @@ class Rig:
 
     def close(self) -> None:
         """End everything that was started."""
-        self.client.__exit__()
-        self._floor.kill()
-        self._floor.wait()
-        self.node.stop()
+        try:
+            self.node.stop()
+        finally:
+            self._floor.kill()
+            self._floor.wait()
+            self.client.__exit__()
 
 
 def cases(*, model: bool, quick: bool) -> dict[str, str]:
