@@ -315,6 +315,8 @@ class Counter(IntEnum):
     JOURNAL_LOST = 47  # records of orders lost: the ring was full
     SNAPSHOTS = 48  # books of a venue rebuilt from a snapshot
     SESSIONS = 49  # feed sessions that followed another
+    AUDITS = 50  # books whose levels were compared with their orders
+    AUDIT_BREACHES = 51
 
 
 class JournalKind(IntEnum):
@@ -425,6 +427,7 @@ class Halt(IntEnum):
     EXECUTIONS = 9
     JOURNAL = 10  # a record of an order was lost
     CIRCUIT_BREAK = 11  # an alert took a part out of service; ends by itself
+    BOOK = 12  # a book's levels were not what its orders add up to
 
 
 class Op(IntEnum):

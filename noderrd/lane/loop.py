@@ -11,7 +11,7 @@ from core import order_table, risk
 from core.codes import Counter, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import clock, decide, feed, orders, paper, session, staged
+from noderrd.lane import audit, clock, decide, feed, orders, paper, session, staged
 from noderrd.lane.clock import now
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
@@ -163,6 +163,8 @@ def run(
                 return answer
             if order_table.wants(lane[0]["table_head"], table):
                 return Reason.GROW
+            if got == 0:
+                audit.step(lane, work, insts, px, qty, cnt, table, now_ns)
         turns += 1
         count(lane, Counter.TURNS, 1)
         if most > 0 and turns >= most:

@@ -86,6 +86,7 @@ def empty(lane: np.ndarray, insts: np.ndarray, table: np.ndarray, locates: np.nd
             insts[inst]["n"][1] = 0
             insts[inst]["state"] = BookState.HALTED
             insts[inst]["trading"] = 0
+            insts[inst]["seq_num"] = 0
             end(insts, inst)
     for k in range(lane[0]["n_live"]):
         slot = lane[0]["live"][k]
@@ -253,6 +254,7 @@ class Snapshots:
             return
         seq = int(attempt.found[0]["seq"])
         row["next_seq"] = row["high_seq"] = seq
+        shared.insts["seq_num"][shared.insts["venue"] == v] = seq - 1
         row["resync"], row["rebuild"], row["asked_seq"] = 0, Rebuild.NONE, 0
         row["moved_ns"] = row["snapshot_ns"] = time.time_ns()
         row["state"] = BookState.GAP | (0 if row["phase"] == Phase.START_OF_MARKET_HOURS else BookState.CLOSED)

@@ -9,6 +9,9 @@ from noderrd.lane.syscalls import IOVEC, MMSGHDR, POLLFD
 NOTICES = 256
 MODELS = 8
 
+# Where the audit of the books stands: noderrd/lane/audit.py.
+AUDIT = np.dtype([("inst", "i8"), ("at", "i8"), ("slots", "i8"), ("seq_num", "i8"), ("shares", "i8"), ("orders", "i8")], align=True)
+
 WORK = np.dtype(
     [
         ("message", at.MESSAGE, (1,)),
@@ -31,6 +34,7 @@ WORK = np.dtype(
         ("next_timer_ns", "i8"),
         ("next_second_ns", "i8"),
         ("alarms", "i8"),  # of CONTROL, told so far
+        ("audit", AUDIT, (1,)),
         ("why", "i8"),  # what a return code is about
         ("models", "u8", (MODELS, 16)),  # what ort.run needs, a model
         ("model_in", "i8", (MODELS,)),  # address of its float32 input

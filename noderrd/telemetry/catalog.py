@@ -54,6 +54,8 @@ COUNTERS: dict[Counter, tuple[str, str]] = {
     Counter.JOURNAL_LOST: ("journal_lost", "Records of orders lost: the journal's ring was full, and the node halted."),
     Counter.SNAPSHOTS: ("feed_snapshots", "Times that a venue's books were rebuilt from a snapshot."),
     Counter.SESSIONS: ("feed_sessions", "Feed sessions that followed another."),
+    Counter.AUDITS: ("book_audits", "Books whose levels were compared with their orders."),
+    Counter.AUDIT_BREACHES: ("book_audit_breaches", "Books whose levels were not what their orders add up to: the symbol left service."),
 }
 # Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
 STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)

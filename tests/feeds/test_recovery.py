@@ -80,9 +80,19 @@ def test_each_line_keeps_its_own_account(channel_of):
     assert row["duplicate"].tolist() == [0, 2]
     assert row["out_of_order"].tolist() == [0, 1]
     assert row["received"].tolist() == [100, 100]
-    assert row["skew_ns"][0] == 0
     assert channel.count(Counter.GAPS) == 0  # line a had it all
     channel.equals(naive(messages))
+
+
+def test_how_far_a_line_is_behind_the_other(channel_of):
+    messages = flow(1, 300)
+    channel = channel_of(messages)
+    for datagram in packets(messages, 0, most=1):
+        for line in (0, 1):
+            channel.now += 700
+            channel.arrive(line, datagram)
+    assert channel.row["skew_ns"][0] == 0
+    assert 500 < channel.row["skew_ns"][1] <= 700
 
 
 def test_what_comes_late_fills_its_hole_from_either_end(channel_of):
