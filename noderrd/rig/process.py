@@ -1,5 +1,6 @@
 """A process of the product: its own session, its output in a file, ended for certain."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,6 +11,13 @@ from pathlib import Path
 from typing import Self
 
 POLL_S = 0.02
+PR_SET_PDEATHSIG = 1  # prctl(2)
+LIBC = ctypes.CDLL(None)
+
+
+def _end_with_parent() -> None:
+    """Have this process get SIGTERM when whoever started it ends, however that was: a node that spins beside a killed test takes a core for good."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Failed(Exception):
@@ -39,6 +47,7 @@ class Child:
                 stderr=out,
                 start_new_session=True,
                 env={**os.environ, **(environment or {})},
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one system call
             )
 
     @property
