@@ -136,10 +136,10 @@ def _execute(text: Text, generated: Path) -> ModuleType:
     sys.modules[generated.stem] = module  # numba looks the module of a cached function up by its name
     try:
         spec.loader.exec_module(module)
-    except StrategyError:
-        del sys.modules[generated.stem]
-        raise
     except Exception as error:  # the user's constants may raise anything
+        del sys.modules[generated.stem]
+        if isinstance(error, StrategyError):
+            raise
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(generated) and f.lineno]
         raise refuse(text.source.file, lines[-1] if lines else 1, "import", f"{type(error).__name__}: {error}") from error
     return module
