@@ -127,7 +127,7 @@ def _make(folder: Path, archive: Path, packages: Path, files: dict[str, str]) ->
     root.mkdir()
     say("putting this tree into the system")
     _run(["tar", "-C", root, "-xf", archive], "tar")
-    _run(["cp", "-a", f"{packages}/.", root], "cp")
+    _run(["cp", "-a", packages / "opt", root], "cp")
     _install(root)
     for name, text in files.items():
         path = root / name
