@@ -12,7 +12,7 @@ from noderrd.rig.process import Child, Failed, wait_until
 
 START_S = 900.0  # the first start compiles, on a busy machine for minutes
 TRADING_S = 60.0
-ANSWER_S = 10.0
+ANSWER_S = 30.0
 AT_ONCE_S = 3.0
 STOP_S = 15.0  # the daemon itself waits up to 5 s for the venues' acks
 
@@ -41,7 +41,11 @@ class Node:
     def ask(self, verb: str, *arguments: str) -> dict[str, Any]:
         """Give the answer of `noderrctl VERB --json`. Raises Failed when there is none."""
         command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", str(self._state / "noderrd.sock"), verb, "--json", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_S)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_S)
+        except subprocess.TimeoutExpired as late:
+            message = f"noderrctl {verb}: no answer in {ANSWER_S:.0f} s"
+            raise Failed(message) from late
         if done.returncode != 0:
             message = f"noderrctl {verb}: {done.stderr.strip() or done.returncode}"
             raise Failed(message)
