@@ -81,7 +81,7 @@ def test_core_takes_time_as_an_argument(tracked):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
-                assert name.split(".")[0] in {"numpy", "numba", "llvmlite", "enum", "typing", "collections", "core"}, (
+                assert name.split(".")[0] in {"numpy", "numba", "llvmlite", "enum", "typing", "collections", "math", "ctypes", "core"}, (
                     f"{file.relative_to(ROOT)}: {name}"
                 )
 

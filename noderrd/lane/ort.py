@@ -155,9 +155,7 @@ def run(call: np.ndarray) -> int:
 
     OrtApi::Run(session, run options, input names, inputs, 1, output names, 1, outputs).
     """
-    return call8(
-        i64(call[0]), i64(call[1]), i64(0), i64(call[2]), i64(call[3]), i64(1), i64(call[4]), i64(1), i64(call[5])
-    )
+    return call8(i64(call[0]), i64(call[1]), i64(0), i64(call[2]), i64(call[3]), i64(1), i64(call[4]), i64(1), i64(call[5]))
 
 
 @entry

@@ -93,9 +93,7 @@ def play(
         lane[0]["control"][0]["journal_tail"] = lane[0]["control"][0]["journal_head"]  # nobody reads it
 
 
-def run(
-    recording: Recording, strategy: str, settings: Mapping[str, float], symbol: str | None = None, model: Path | None = None
-) -> dict[str, Any]:
+def run(recording: Recording, strategy: str, settings: Mapping[str, float], symbol: str | None = None, model: Path | None = None) -> dict[str, Any]:
     """Try a strategy (a file, or one that ships by its name) on one symbol of a recording; gives the closing object.
 
     `model` is an ONNX file; a card beside it (its name with .json) may name its features, else it takes all of them. Raises Unusable, StrategyError,
