@@ -24,9 +24,9 @@ def folder(args: argparse.Namespace) -> Path:
 
     if args.dir is not None:
         return folder_of(args.dir)
-    from noderrd.ctl import client
+    from noderrd.ctl.client import ask
 
-    return folder_of(Path(client.ask(args, "status")["paths"]["journal"]))
+    return folder_of(Path(ask(args, "status")["paths"]["journal"]))
 
 
 def main(args: argparse.Namespace) -> int:

@@ -136,7 +136,7 @@ class Model:
         )
         base = ctypes.addressof(self._words)
         self.call = np.zeros(CALL_WORDS, np.uint64)
-        self.call[:6] = [api.functions[RUN], self._session.value, base, base + 8, base + 16, base + 24]
+        self.call[:6] = [api.functions[RUN] or 0, self._session.value or 0, base, base + 8, base + 16, base + 24]
         for _ in range(WARM_RUNS):
             status = run_once(self.call)
             if status != 0:

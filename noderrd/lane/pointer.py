@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import raw_memmove
+from numba.core import cgutils
 from numba.extending import intrinsic
 
+raw_memmove: Any = cgutils.raw_memmove  # its module has no types
 I64 = ir.IntType(64)
 
 
