@@ -26,7 +26,7 @@ from noderrd.rig.process import Child, Failed, wait_until
 from noderrd.rig.venue import Venue
 
 TARGETS = ("lane", "daemon", "writer", "venue", "all")
-RECOVER_S = 60.0
+RECOVER_S = 120.0  # a machine under load starts a daemon slowly
 SETTLE_S = 20.0
 # Slow answers, so that a third of all kills and more find something pending; a thin flow, because the exchanges share the machine.
 EXCHANGES = tuple(dataclasses.replace(one, rate=150, ack_us=3_000, jitter_us=2_000) for one in plan.EXCHANGES)

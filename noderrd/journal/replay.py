@@ -87,6 +87,7 @@ class Again:
         self._shared: Shared | None = None
         self._loaded: prepare.Loaded | None = None
         self._keep: list[Any] = []
+        self._venue_ends: dict[int, socket.socket] = {}
         self._starting = 0  # epoch of a START whose SPEC is still being read
         self._next_id = 0  # that it began to number its orders from
         self._seen = 0  # cursor in our own ring
@@ -167,7 +168,8 @@ class Again:
         for v in range(len(spec.venues)):
             ours, theirs = socket.socketpair()
             theirs.setblocking(False)
-            self._keep += [ours, theirs]
+            self._keep.append(ours)
+            self._venue_ends[v] = theirs
             shared.venues[v]["fd_order"] = ours.fileno()
         shared.control["next_id"] = self._next_id
         shared.control["mult"] = 0  # the clock is base_ns, and stands
@@ -186,21 +188,21 @@ class Again:
 
     def _step(self, what: Step, a: int, b: int, c: int, now_ns: int) -> int:
         it = self._lane()
-        it.control["journal_tail"] = it.control["journal_head"]
-        it.venues["tx_len"] = it.venues["tx_at"] = 0
+        control = it.control[0]
+        control["journal_tail"] = control["journal_head"]
         n = step(
             it.lane, self._desk, it.halt_symbol, it.insts, it.px, it.qty, it.cnt, it.table, it.locates, it.products, it.positions, it.limits,
             it.states, int(what), a, b, c, now_ns,
         )  # fmt: skip
-        head = int(it.control[0]["journal_head"])
+        head = int(control["journal_head"])
         for cursor in range(self._seen, head):
             row = it.journal[cursor & (at.JOURNAL_SLOTS - 1)]
             if row["kind"] in MADE:
                 self._made.append(row.copy())
+                if row["kind"] == JournalKind.SENT:
+                    drain(self._venue_ends[int(row["venue"])])
+                    it.venues[int(row["venue"])]["tx_len"] = it.venues[int(row["venue"])]["tx_at"] = 0
         self._seen = head
-        for line in self._keep:
-            if isinstance(line, socket.socket) and not line.getblocking():
-                drain(line)
         return int(n)
 
     def _pass_day(self, now_ns: int) -> None:
