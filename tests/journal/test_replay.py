@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from core.codes import JournalKind
+from noderrd import strategies
 from noderrd.journal.explain import explain
 from noderrd.journal.read import records
 from noderrd.journal.verify import verify
+
+TAKER = Path(strategies.__file__).with_name("taker.py")
 
 
 def run(module, *words):
@@ -38,7 +42,7 @@ def test_every_intent_and_verdict_comes_out_the_same(traded):
 
 @pytest.mark.slow
 def test_another_strategy_decides_differently_and_is_told(traded):
-    code, said = run("noderrd.main", "replay", traded / "journal", "--strategy", "noderrd/strategies/taker.py", "--json")
+    code, said = run("noderrd.main", "replay", traded / "journal", "--strategy", TAKER, "--json")
     assert (code, said["equal"]) == (1, False)
     assert said["first_difference"]["reason"]
 
