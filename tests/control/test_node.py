@@ -3,6 +3,7 @@
 `node` is the daemon's process; the venue's own word (its admin socket) is what the node's is compared with.
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -38,7 +39,7 @@ strategy quotes {{
   symbols  AAPL, MSFT
 }}
 """
-EXCHANGE = plan.EXCHANGES[0]
+EXCHANGE = dataclasses.replace(plan.EXCHANGES[0], rate=300)
 
 
 class House:
@@ -56,6 +57,7 @@ class House:
         config = plan.write_venue(state / "venues", EXCHANGE, place, 1, cod=True)
         self.venue = Venue(EXCHANGE.name, config, state / "venues" / f"{EXCHANGE.name}.sock", state / "logs" / "venue.jsonl")
         self.venue.wait_ready(START_S)
+        self.venue.ask("flow", on=False)  # a node that compiles for minutes would have as much to catch up with
         self.shared = lanes.places("lane0", state).shared
 
     def start(self) -> Node:
@@ -63,6 +65,7 @@ class House:
         node = Node(self.state)
         node.wait_ready()
         node.wait_trading([EXCHANGE.name])
+        self.venue.ask("flow", on=True)
         return node
 
     def ctl(self, *words: str) -> tuple[int, dict]:
