@@ -22,6 +22,7 @@ from noderrd.lane.syscalls import EAGAIN, EINTR, recv
 LIQUIDITY_ADDED = 65  # A
 FRAME_MAX = 4096  # nothing that a venue sends is as long
 QUERIES_MOST = 8
+ANSWER_NS = 10_000_000_000  # a query that got no answer so long does not keep other orders from being asked about
 PENDING_NS = 2_000_000_000  # what waits longer for its answer is asked about, once
 
 
@@ -78,13 +79,14 @@ def answered(
     venue[v]["queries_out"] = max(venue[v]["queries_out"] - 1, i64(0))
     before = i64(at.NO_LIMIT)
     if venue[v]["session_state"] == Session.UP:
-        if venue[v]["asked_at_ns"] == 0:
+        if venue[v]["asked_at_ns"] == 0 or venue[v]["queries_out"] > 0:  # the answer to an older one
             return
         before = venue[v]["asked_ref"]
     else:
         venue[v]["replay_left"] -= 1
         if venue[v]["replay_left"] > 0:
             return
+        venue[v]["queries_out"] = 0
     venue[v]["next_ref"] = max(venue[v]["next_ref"], next_ref)
     venue[v]["session_state"] = Session.UP
     since = venue[v]["asked_at_ns"]
@@ -135,7 +137,9 @@ def shift(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: 
 def query(lane: np.ndarray, v: int, now_ns: int) -> int:
     """Ask the venue once about orders that have waited longer than PENDING_NS: as wire.flush, 1 when nothing was to be asked."""
     venue = lane[0]["venues"]
-    if venue[v]["session_state"] != Session.UP or venue[v]["asked_at_ns"] != 0 or wire.space(lane, v) < 64:
+    if venue[v]["session_state"] != Session.UP or wire.space(lane, v) < 64:
+        return 1
+    if venue[v]["asked_at_ns"] != 0 and now_ns - venue[v]["asked_at_ns"] < ANSWER_NS:
         return 1
     order = lane[0]["orders"]
     due = False

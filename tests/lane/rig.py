@@ -20,8 +20,8 @@ from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, StrategySpec,
 
 PUPPET = Path(__file__).parent / "puppet.py"
 VENUE = ("armed", "shadow", "until_ns", "maker_mils", "taker_mils")
-START_S = 240.0  # a first start compiles
-WAIT_S = 20.0
+START_S = 1200.0  # a first start compiles
+WAIT_S = 60.0
 
 
 class Lane:
@@ -46,7 +46,7 @@ class Lane:
             limits=[LimitSpec(k, i, found) for k in range(n_strategies) for i in range(len(symbols))],
             models=[],
             rules=[f"test.rules:{k}" for k in range(9)],
-            **{"idle": "yield", "table": 1 << 12, "levels": 64, **changes},
+            **{"idle": "sleep", "table": 1 << 12, "levels": 64, **changes},
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.drains = True

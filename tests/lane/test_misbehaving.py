@@ -24,10 +24,11 @@ def test_one_that_never_acknowledges_is_asked_once_and_orders_stop_at_the_limit(
     equal(desk, (500, 0))
     asked = sum(r == b"Q" for r in desk.venue.requests)
     desk.until(lambda: all(desk.order(k)[0] == "UNKNOWN" for k in range(5)))
-    assert sum(r == b"Q" for r in desk.venue.requests) == asked + 1
+    assert asked < sum(r == b"Q" for r in desk.venue.requests) <= asked + 5, "each order is asked about once, several in one query"
+    asked = sum(r == b"Q" for r in desk.venue.requests)
     assert desk.shared.halt_symbol[desk.inst] == Halt.RECONCILE
     desk.serve(2.5)
-    assert sum(r == b"Q" for r in desk.venue.requests) == asked + 1, "no loop"
+    assert sum(r == b"Q" for r in desk.venue.requests) == asked, "no loop"
     equal(desk, (500, 0))
 
 
@@ -39,6 +40,9 @@ def test_one_that_answers_nothing_at_all_leaves_orders_pending_and_counted(desk)
     desk.serve(1.0)
     assert desk.order() == ("PENDING_NEW", 100, 0)
     assert desk.count(Counter.QUERIES) == 1
+    equal(desk, (100, 0))
+    desk.venue.answer_query()
+    desk.order_is("UNKNOWN", 100, 0)
     equal(desk, (100, 0))
 
 
