@@ -1,7 +1,7 @@
 """New policy for a node that trades: how long the lane's loop stands still for it, and what is lost meanwhile.
 
-One exchange floods the node with its flow, a strategy quotes into it. Rounds with a change alternate with rounds without, half a second each; in
-every round the widest gap is what the loop itself noted as its longest turn. Changes go the way of every operator: `rules apply` over the socket.
+One exchange floods the node with its flow, a strategy quotes into it. Rounds with a change alternate with rounds without, a fifth of a second each;
+in every round the widest gap is what the loop itself noted as its longest turn. Changes go the way of every operator: `rules apply` over the socket.
 
 `swap`: limits and parameters change; the sample is the longest step that the loop took for it, by the lane's clock; `gap_with_p50` and
 `gap_without_p50` (p99 too) are the widest gaps of the loop in rounds with and without, which hold whatever else the machine did to it. `lost`: feed
@@ -27,7 +27,7 @@ from noderrd.rig.venue import Venue
 
 HELP = "new limits and parameters under load: pause of the lane, events lost"
 NAME = "rules-swap"
-ROUND_S = 0.5
+ROUND_S = 0.2
 PACKAGE = Path(__file__).parents[1]
 LOST = ("gap_messages", "notices_lost", "journal_lost", "book_full")
 EXCHANGE = plan.Exchange("NSDQ", maker_mils=-20, taker_mils=30, ack_us=50, jitter_us=20, rate=10_000)
@@ -119,7 +119,7 @@ def run(quick: bool) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="noderrd-bench-") as made:
         rig = Rig(Path(made) / "state")
         try:
-            yield from _tables(rig, 5 if quick else 60)
+            yield from _tables(rig, 5 if quick else 200)
         finally:
             rig.close()
 
