@@ -119,7 +119,7 @@ class Checks:
     def stops(self):
         """A stop leaves nothing: no process, no shared memory, no descriptor."""
         self.run("systemctl stop noderrd sim")
-        look = "ps -u noderrd -o pid=,args=; ls /dev/shm | grep noderrd"
+        look = "ps -u noderrd -o stat=,pid=,args= | grep -v ^Z; ls /dev/shm | grep noderrd"
         gone = self.wait(lambda: not self.say(look), 5)
         self.that("systemctl stop leaves no process and no shared memory", gone and not self.active("noderrd"), self.say(look))
 

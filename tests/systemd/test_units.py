@@ -55,6 +55,8 @@ def test_the_daemon_is_what_its_design_needs():
     assert said["CapabilityBoundingSet"] == [""]
     assert "MemoryDenyWriteExecute" not in said  # numba writes machine code
     assert "PrivateDevices" not in said  # /dev/cpu_dma_latency
+    assert "RemoveIPC" not in said  # lanes outlive a daemon that crashed, and so must their shared memory
+    assert "PrivateUsers" not in said  # and be seen by the next one
     assert said["DeviceAllow"] == ["/dev/cpu_dma_latency rw"]
     assert " -P " in said["ExecStart"][0]  # a stray ./core cannot shadow ours
     for newer in ("CPUSetPartition", "MemoryZSwapMax", "FileDescriptorStorePreserve"):  # unknown to 252
