@@ -17,6 +17,7 @@ from noderrd.journal.verify import verify
 
 Key = tuple[str, str]  # venue, symbol
 MOST_WORDS = 20
+ABOUT_ORDERS = b"AUCDEJ"  # OUCH 5.0 section 3: what an exchange says of a client's own order
 
 
 @dataclasses.dataclass
@@ -75,6 +76,7 @@ class Journaled:
 
     received: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
     sent: list[bytes] = dataclasses.field(default_factory=list)
+    strangers: int = 0  # messages about orders that the node had forgotten
 
 
 def journal(found: Findings, folder: Path, told: Mapping[str, Told], by_then: Mapping[str, int]) -> None:
@@ -91,6 +93,9 @@ def journal(found: Findings, folder: Path, told: Mapping[str, Told], by_then: Ma
         mine = held.get(venue, Journaled())
         _received(found, venue, it.messages, mine.received, by_then[venue])
         _sent(found, venue, it.requests, mine.sent)
+        if mine.strangers:
+            found.lost += mine.strangers
+            found.say(f"{venue}: {mine.strangers} messages are about orders that the node did not know any more")
 
 
 def read(found: Findings, folder: Path) -> dict[str, Journaled]:
@@ -109,6 +114,7 @@ def read(found: Findings, folder: Path) -> dict[str, Journaled]:
                     one.sent.append(decode.data_of(row))
                 else:
                     one.received.append((int(row["ref"]), decode.data_of(row)))
+                    one.strangers += bool(row["strat"] < 0 and row["data"][0] in ABOUT_ORDERS)
     except Damaged as bad:
         found.journal_breaks += 1
         found.say(f"journal: {bad}")

@@ -16,7 +16,7 @@ from core.integer import i64
 from core.jit import kernel
 from noderrd.lane import wire
 from noderrd.lane.clock import elapsed, now
-from noderrd.lane.record import RESERVE, count, journal, journal_words, notify_order, room
+from noderrd.lane.record import RESERVE, count, journal, journal_denial, journal_intent, notify_order, room
 from noderrd.lane.syscalls import cycles
 
 UNSEQUENCED = 85  # U: SoupBinTCP's packet type for what a client sends
@@ -95,8 +95,8 @@ def deny(
     release()
     lane[0]["control"][0]["denial_head"] = head + 1
     count(lane, Counter.DENIALS, 1)
-    journal_words(
-        lane, JournalKind.DENIED, v, strat, inst, now_ns, denied[k]["cl_ord_id"], code, work[0]["verdict"][0], work[0]["verdict"][1],
+    journal_denial(
+        lane, v, strat, inst, now_ns, denied[k]["cl_ord_id"], code, work[0]["verdict"][0], work[0]["verdict"][1],
         work[0]["verdict"][2],
     )  # fmt: skip
     if inst >= 0:
@@ -389,10 +389,7 @@ def act(
     for j in range(n):
         kind = work[0]["intents"][j]["kind"]
         count(lane, Counter.INTENTS, 1)
-        journal(
-            lane, JournalKind.INTENT, work[0]["intents"][j]["venue"], strat, product, work[0]["event"][0]["now_ns"],
-            lane[0]["control"][0]["decisions"], work[0]["intents"].view(np.uint8), j * 48, 48,
-        )  # fmt: skip
+        journal_intent(lane, work, strat, product, j)
         if kind == IntentKind.NEW:
             new(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, j, False)
         elif kind == IntentKind.REPLACE:

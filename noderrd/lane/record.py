@@ -1,8 +1,8 @@
 """What the lane leaves behind as it goes: journal records, counters, notes, notices. All in rings, none of it waits.
 
 A journal slot is free when the writer has it safely on disk (`journal_tail`). When the ring is full nothing is overwritten. While fewer than
-RESERVE slots are left, risk stops new orders, and market data and calls of strategies are not journaled (a GAP record says how many): so what
-follows from the orders already out always finds room. Should it not, the node is halted.
+RESERVE slots are left, risk stops new orders, and market data, calls of strategies, what they ask for and what is denied are not journaled (a GAP
+record says how many): so what follows from the orders already out always finds room. Should it not, the node is halted.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ from noderrd.lane.work import NOTICES
 
 RESERVE = 8192
 EVENT_BYTES = at.EVENT.itemsize
+INTENT_BYTES = at.INTENT.itemsize
 TICK_BYTES = 48
 
 
@@ -183,6 +184,27 @@ def journal_features(lane: np.ndarray, products: np.ndarray, strat: int, product
     row = products[product]["row"].ctypes.data
     put(lane, JournalKind.FEATURES, 0, strat, product, now_ns, decision, row, at.JOURNAL_DATA)
     put(lane, JournalKind.FEATURES, 1, strat, product, now_ns, decision, row + at.JOURNAL_DATA, 4 * at.FEATURES - at.JOURNAL_DATA)
+
+
+@kernel
+def journal_intent(lane: np.ndarray, work: np.ndarray, strat: int, product: int, j: int) -> None:
+    """Publish intent j on the desk. When the ring is nearly full nothing comes of a new order, and a strategy may ask again and again."""
+    if not spare(lane, 1):
+        return
+    event = work[0]["event"][0]
+    gap(lane, event["now_ns"])
+    address = work[0]["intents"].ctypes.data + j * INTENT_BYTES
+    decision = lane[0]["control"][0]["decisions"]
+    put(lane, JournalKind.INTENT, work[0]["intents"][j]["venue"], strat, product, event["now_ns"], decision, address, INTENT_BYTES)
+
+
+@kernel
+def journal_denial(
+    lane: np.ndarray, venue: int, strat: int, inst: int, now_ns: int, cl_ord_id: int, code: int, limit: int, value: int, rule: int
+) -> None:  # fmt: skip
+    """Publish a denial, under the same rule."""
+    if spare(lane, 1):
+        journal_words(lane, JournalKind.DENIED, venue, strat, inst, now_ns, cl_ord_id, code, limit, value, rule)
 
 
 @kernel

@@ -60,11 +60,12 @@ def told(tmp_path):
     return {"NSDQ": exchange.read(tmp_path / "NSDQ.record")}
 
 
-def put(shared, kind, data, ref, size=None):
+def put(shared, kind, data, ref, size=None, strat=0):
     control = shared.control[0]
     head = int(control["journal_head"])
     row = shared.journal[head]
     row["seq"], row["kind"], row["venue"], row["ref"], row["size"] = head + 1, kind, 0, ref, len(data) if size is None else size
+    row["strat"] = strat
     row["data"][: min(len(data), at.JOURNAL_DATA)] = np.frombuffer(data[: at.JOURNAL_DATA], np.uint8)
     control["journal_head"] = head + 1
 
@@ -131,6 +132,19 @@ def test_message_that_differs_is_found(tmp_path, told):
 def test_order_that_reached_the_exchange_twice_is_found(tmp_path, told):
     told["NSDQ"].requests.append(enter(1))
     assert judged(tmp_path, told, [*steps(), (JournalKind.SENT, enter(1), 0)]) == {"doubled": 1}
+
+
+def test_order_that_the_node_forgot_is_found(tmp_path, told):
+    shared = ring.make(tmp_path / "lane0")
+    text = json.dumps({"spec": SPEC, "sha256": {}}).encode()
+    for k in range(0, len(text), at.JOURNAL_DATA):
+        put(shared, JournalKind.SPEC, text[k : k + at.JOURNAL_DATA], len(text), len(text) - k)
+    for kind, data, ref in steps():
+        put(shared, kind, data, ref, strat=-1 if data == executed(2, 30) else 0)
+    ring.write_all(shared, tmp_path / "journal")
+    found = judge.Findings()
+    judge.journal(found, tmp_path / "journal", told, {"NSDQ": len(told["NSDQ"].messages)})
+    assert {name: n for name, n in found.counts.items() if n} == {"lost": 1}
 
 
 def test_damaged_journal_is_found(tmp_path, told):

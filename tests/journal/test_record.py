@@ -11,6 +11,7 @@ from noderrd.lane import record
 journal = exposed(record.journal)
 journal_words = exposed(record.journal_words)
 journal_datagram = exposed(record.journal_datagram)
+journal_denial = exposed(record.journal_denial)
 journaled = exposed(record.journaled)
 DATA = np.arange(200, dtype=np.uint8)
 
@@ -77,6 +78,18 @@ def test_market_data_is_left_out_before_orders_are_and_the_gap_is_told(lane):
     lane[0]["control"][0]["journal_tail"] += 10
     journal_datagram(lane, 0, 3, 1, DATA, 0, 10)
     assert rows(lane, first)[-1]["kind"] == JournalKind.FEED
+
+
+def test_denials_do_not_use_up_what_is_kept_for_orders(lane):
+    """A strategy that is denied for a full ring asks again at once."""
+    leave(lane, record.RESERVE - 1)
+    first = int(lane[0]["control"][0]["journal_head"])
+    for _ in range(3):
+        journal_denial(lane, 0, 0, 0, 1, 2, 21, 0, 0, -1)
+    assert rows(lane, first) == []
+    lane[0]["control"][0]["journal_tail"] += 100
+    journal_denial(lane, 0, 0, 0, 1, 2, 21, 0, 0, -1)
+    assert [r["kind"] for r in rows(lane, first)] == [JournalKind.GAP, JournalKind.DENIED]
 
 
 def test_order_that_finds_no_slot_halts_the_node_and_overwrites_nothing(lane):
