@@ -83,6 +83,8 @@ Description=Simulated exchange
 
 [Service]
 ExecStart=/opt/noderrd/venv/bin/python -P -m noderrd.main venue --config /etc/sim.toml
+User=noderrd
+Group=noderrd
 RuntimeDirectory=sim
 CacheDirectory=noderrd
 {environment}
