@@ -182,7 +182,7 @@ class Node:
         self.worker.kill()
         self.writer.kill()
         try:
-            state.keep(self.lane.spec, self.folder)
+            state.keep(self.lane.spec, self.folder, sync=False)
         except OSError as why:
             self.log.error("state not kept", reason=str(why))
 

@@ -65,13 +65,17 @@ def _places(spec: LaneSpec) -> tuple[list[str], list[tuple[str, int]], int, int]
     return [v.name for v in spec.venues], [(it.symbol, it.venue) for it in spec.instruments], spec.levels, spec.table
 
 
-def keep(spec: LaneSpec, folder: Path) -> None:
-    """Copy a stopped lane's state to disk, whole or not at all, and delete it from shared memory. Raises OSError."""
+def keep(spec: LaneSpec, folder: Path, *, sync: bool = True) -> None:
+    """Copy a stopped lane's state to disk, whole or not at all, and delete it from shared memory. Raises OSError.
+
+    Without `sync` the disk is not waited for: for somebody who leaves at once, and for whom the next power loss is not now.
+    """
     copy = kept(spec, folder)
     part = copy.with_suffix(".part")
     shutil.copyfile(spec.shared, part)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    if sync:
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
     part.replace(copy)
     copy.with_suffix(USED).unlink(missing_ok=True)
     for path in (spec.shared, spec.stop):
