@@ -41,6 +41,9 @@ CANCEL_REJECT = 73  # I
 PRIORITY_UPDATE = 84  # T
 MODIFIED = 77  # M
 RESTATED = 82  # R
+MASS_CANCEL_RESPONSE = 88  # X
+DISABLE_RESPONSE = 71  # G
+ENABLE_RESPONSE = 75  # K
 ACCOUNT_QUERY_RESPONSE = 81  # Q
 
 # What decode_* answers for bytes that are no message.
@@ -52,6 +55,7 @@ DEAD = 68  # D
 START_OF_DAY = 83  # S: event code
 END_OF_DAY = 69  # E
 ADDED = 65  # A: liquidity flag
+ADDED_DARK = 74  # J: and was not displayed
 REMOVED = 82  # R
 
 BUY = 66  # B
@@ -60,6 +64,9 @@ SELL_SHORT = 84  # T
 SELL_SHORT_EXEMPT = 69  # E
 DAY = 48  # 0
 IOC = 51  # 3
+GTX = 53  # 5: as DAY, and in extended hours
+GTT = 54  # 6: until it expires
+AFTER_HOURS = 69  # E
 VISIBLE = 89  # Y
 HIDDEN = 78  # N
 ATTRIBUTABLE = 65  # A
@@ -67,6 +74,11 @@ PRINCIPAL = 80  # P
 NO = 78  # N
 YES = 89  # Y
 CONTINUOUS = 78  # N: cross type
+OPENING = 79  # O
+CLOSING = 67  # C
+HALT_CROSS = 72  # H
+IMBALANCE_ONLY = 73  # I: handling instruction
+REFRESHED = 82  # R: restated, a new tranche is displayed
 POST_ONLY = 80  # P
 
 PRICE_MAX = 1_999_999_900  # $199,999.99; Price data type
@@ -74,13 +86,59 @@ MARKET = 0x7FFFFFFF  # a market order
 QUANTITY_MAX = 999_999
 
 # Appendix A: option tags.
+TAG_SECONDARY_REF = 1
 TAG_FIRM = 2
 TAG_MIN_QTY = 3
 TAG_CUSTOMER_TYPE = 4
 TAG_MAX_FLOOR = 5
+TAG_PRICE_TYPE = 6
+TAG_PEG_OFFSET = 7
+TAG_DISCRETION_PRICE = 9
+TAG_DISCRETION_TYPE = 10
+TAG_DISCRETION_OFFSET = 11
 TAG_POST_ONLY = 12
+TAG_RANDOM_RESERVES = 13
+TAG_ROUTE = 14
+TAG_EXPIRE_TIME = 15
+TAG_TRADE_NOW = 16
+TAG_HANDLE_INST = 17
+TAG_BBO_WEIGHT = 18
+TAG_DISPLAY_QUANTITY = 22
+TAG_DISPLAY_PRICE = 23
 TAG_GROUP_ID = 24
+TAG_SHARES_LOCATED = 25
+TAG_LOCATE_BROKER = 26
+TAG_SIDE = 27
 TAG_USER_REF_IDX = 28
+OPTIONS_MAX = 64  # bytes of an appendage that we keep; the fields of one that we take need fewer
+
+# Bytes of an option's value by tag; 0: no such option, or none that a client sends.
+OPTION_SIZE = np.zeros(256, np.int64)
+for _tag, _size in {
+    2: 4,
+    3: 4,
+    4: 1,
+    5: 4,
+    6: 1,
+    7: 4,
+    9: 8,
+    10: 1,
+    11: 4,
+    12: 1,
+    13: 4,
+    14: 4,
+    15: 4,
+    16: 1,
+    17: 1,
+    18: 1,
+    24: 2,
+    25: 1,
+    26: 4,
+    28: 1,
+}.items():
+    OPTION_SIZE[_tag] = _size
+SPACE = 32
+SPACES = 0x20202020
 
 # Replaced carries the shares now open ("shares outstanding"), Replace Order the chain's total, executed shares included (section 2.2).
 REPLACED_QTY_IS_TOTAL = False
@@ -130,6 +188,13 @@ OUCH_IN = np.dtype(
         ("px", "i8"),
         ("post_only", "i4"),
         ("bad_option", "i4"),  # reject code of an option that is malformed or not supported; 0 none
+        ("min_qty", "i8"),
+        ("max_floor", "i8"),
+        ("expire_s", "i8"),
+        ("firm", "i8"),  # 4 ASCII bytes; blank: the port's
+        ("imbalance_only", "i4"),
+        ("options_size", "i4"),
+        ("options", "u1", (OPTIONS_MAX,)),  # the appendage as it came
         ("cl_ord_id", "u1", (16,)),  # 14 bytes as they came
         ("appendage", "i4"),  # offset of the first element; 0 none
         ("appendage_size", "i4"),
@@ -141,7 +206,15 @@ OUCH_IN = np.dtype(
 REJECT_CLOSED = 0x0002
 REJECT_DISPLAY = 0x0003
 REJECT_MAX_FLOOR = 0x0004
+REJECT_PEG = 0x0005
 REJECT_HALTED = 0x0007
+REJECT_FIRM = 0x000C
+REJECT_NO_CLOSING_REFERENCE = 0x000E
+REJECT_PEGGING = 0x0011
+REJECT_REPLACE = 0x0015
+REJECT_ROUTING = 0x0016
+REJECT_RETAIL = 0x001A
+REJECT_SHORT_SALE = 0x0023
 REJECT_SIDE = 0x0009
 REJECT_PROCESSING = 0x000A
 REJECT_MIN_QTY = 0x000D
@@ -158,6 +231,11 @@ CANCEL_IOC = 73  # I
 CANCEL_COLLAR = 75  # K: a market order that found nobody
 CANCEL_USER = 85  # U
 CANCEL_SUPERVISORY = 83  # S
+CANCEL_TIMEOUT = 84  # T
+CANCEL_HALTED = 72  # H: its cross did not take place
+CANCEL_SELF_MATCH = 81  # Q
+CANCEL_CROSS = 90  # Z: what is left of an order for an auction
+BROKEN_SUPERVISORY = 83  # S
 
 
 @kernel
@@ -263,46 +341,60 @@ def put_account_query(buf: np.ndarray, at: int) -> int:
 
 @kernel
 def options(buf: np.ndarray, at: int, size: int, m: np.ndarray) -> None:
-    """Read the options of an Enter or Replace into m: post_only, and bad_option where one is malformed or not supported."""
+    """Read the options of an Enter or Replace into m, and into bad_option why it cannot be taken: malformed, or not supported."""
     end = at + size
-    m[0]["post_only"] = 0
-    m[0]["bad_option"] = 0
+    if size > OPTIONS_MAX:
+        m[0]["bad_option"] = REJECT_OTHER
+        return
+    m[0]["options_size"] = size
+    for k in range(size):
+        m[0]["options"][k] = buf[at + k]
     while at < end:
         n = i64(buf[at])
-        if n == 0 or at + 1 + n > end:
+        tag = i64(buf[at + 1]) if n > 0 and at + 1 < end else i64(0)
+        if n == 0 or at + 1 + n > end or OPTION_SIZE[tag] != n - 1:
             m[0]["bad_option"] = REJECT_OTHER
             return
-        tag = buf[at + 1]
-        bad = 0
-        if tag == TAG_POST_ONLY:
-            if n != 2 or (buf[at + 2] != POST_ONLY and buf[at + 2] != NO):
-                bad = REJECT_OTHER
-            else:
-                m[0]["post_only"] = 1 if buf[at + 2] == POST_ONLY else 0
-        elif tag == TAG_MIN_QTY:
-            if n != 5 or get_u32(buf, at + 2) != 0:
-                bad = REJECT_MIN_QTY
-        elif tag == TAG_MAX_FLOOR:
-            if n != 5 or get_u32(buf, at + 2) != 0:
-                bad = REJECT_MAX_FLOOR
-        elif tag == TAG_CUSTOMER_TYPE:
-            if n != 2 or (buf[at + 2] != NO and buf[at + 2] != 32):
-                bad = REJECT_OTHER
-        elif tag == TAG_FIRM:
-            if n != 5:
-                bad = REJECT_OTHER
-        elif tag == TAG_GROUP_ID:
-            if n != 3:
-                bad = REJECT_OTHER
-        elif tag == TAG_USER_REF_IDX:
-            if n != 2 or buf[at + 2] != 0:
-                bad = REJECT_OTHER
-        else:
-            bad = REJECT_OTHER
-        if bad != 0:
-            m[0]["bad_option"] = bad
+        m[0]["bad_option"] = option(buf, at + 2, tag, m)
+        if m[0]["bad_option"] != 0:
             return
         at += 1 + n
+
+
+@kernel
+def option(buf: np.ndarray, at: int, tag: int, m: np.ndarray) -> int:
+    """Read the value of one option: 0, or the reject code of one that we do not support."""
+    if tag == TAG_FIRM:
+        m[0]["firm"] = get_u32(buf, at)
+    elif tag == TAG_MIN_QTY:
+        m[0]["min_qty"] = get_u32(buf, at)
+    elif tag == TAG_MAX_FLOOR:
+        m[0]["max_floor"] = get_u32(buf, at)
+    elif tag == TAG_EXPIRE_TIME:
+        m[0]["expire_s"] = get_u32(buf, at)
+    elif tag == TAG_POST_ONLY:
+        m[0]["post_only"] = 1 if buf[at] == POST_ONLY else 0
+        return 0 if buf[at] == POST_ONLY or buf[at] == NO else REJECT_OTHER
+    elif tag == TAG_HANDLE_INST:
+        m[0]["imbalance_only"] = 1 if buf[at] == IMBALANCE_ONLY else 0
+        return 0 if buf[at] == IMBALANCE_ONLY or buf[at] == SPACE else REJECT_OTHER
+    elif tag == TAG_PRICE_TYPE:
+        if buf[at] in (80, 77, 82, 81, 109):  # P M R Q m
+            return REJECT_PEGGING
+        return 0 if buf[at] == LIVE else REJECT_PEG  # L: limit
+    elif tag == TAG_PEG_OFFSET or tag == TAG_DISCRETION_OFFSET or tag == TAG_DISCRETION_PRICE or tag == TAG_DISCRETION_TYPE:
+        return REJECT_PEGGING
+    elif tag == TAG_RANDOM_RESERVES:
+        return REJECT_MAX_FLOOR if get_u32(buf, at) != 0 else 0
+    elif tag == TAG_ROUTE:
+        return REJECT_ROUTING
+    elif tag == TAG_CUSTOMER_TYPE:
+        return 0 if buf[at] == NO or buf[at] == SPACE else REJECT_RETAIL
+    elif tag == TAG_TRADE_NOW or tag == TAG_SHARES_LOCATED:
+        return 0 if buf[at] == YES or buf[at] == NO or buf[at] == SPACE else REJECT_OTHER
+    elif tag == TAG_USER_REF_IDX:
+        return 0 if buf[at] == 0 else REJECT_OTHER
+    return 0
 
 
 @kernel
@@ -338,6 +430,12 @@ def clear_in(m: np.ndarray) -> None:
     m[0]["px"] = 0
     m[0]["post_only"] = 0
     m[0]["bad_option"] = 0
+    m[0]["min_qty"] = 0
+    m[0]["max_floor"] = 0
+    m[0]["expire_s"] = 0
+    m[0]["firm"] = SPACES
+    m[0]["imbalance_only"] = 0
+    m[0]["options_size"] = 0
     m[0]["appendage"] = 0
     m[0]["appendage_size"] = 0
 
@@ -395,11 +493,13 @@ def decode_in(buf: np.ndarray, at: int, size: int, m: np.ndarray) -> int:
         if size < 19 or appendage(buf, at, 17, size, False, m) < 0:
             return BAD_LENGTH
         m[0]["user_ref"] = get_u32(buf, at + 1)
+        m[0]["firm"] = get_u32(buf, at + 5)
         m[0]["stock"] = get_i64(buf, at + 9)
     elif kind in (DISABLE, ENABLE):
         if size < 11 or appendage(buf, at, 9, size, False, m) < 0:
             return BAD_LENGTH
         m[0]["user_ref"] = get_u32(buf, at + 1)
+        m[0]["firm"] = get_u32(buf, at + 5)
     elif kind == ACCOUNT_QUERY:
         if appendage(buf, at, 1, size, True, m) < 0:
             return BAD_LENGTH
@@ -436,6 +536,10 @@ def base_out(kind: int) -> int:
         return 18
     if kind == RESTATED:
         return 14
+    if kind == MASS_CANCEL_RESPONSE:
+        return 25
+    if kind in (DISABLE_RESPONSE, ENABLE_RESPONSE):
+        return 17
     return -1
 
 
@@ -555,9 +659,9 @@ def put_system_event(buf: np.ndarray, at: int, ts_ns: int, event: int) -> int:
 @kernel
 def put_order(
     buf: np.ndarray, at: int, side_char: int, qty: int, stock: int, px: int, tif: int, display: int, order_ref: int, capacity: int,
-    sweep: int, cross: int, state: int, cl_ord_id: np.ndarray, post_only: int,
+    sweep: int, cross: int, state: int, cl_ord_id: np.ndarray, options: np.ndarray, options_size: int,
 ) -> int:  # fmt: skip
-    """Write what Accepted and Replaced have in common, from the side on; cl_ord_id uint8[>= 14]. Its size."""
+    """Write what Accepted and Replaced have in common, from the side on; cl_ord_id uint8[>= 14], the appendage as the client sent it. Its size."""
     buf[at] = side_char
     put_u32(buf, at + 1, qty)
     put_i64(buf, at + 5, stock)
@@ -571,7 +675,10 @@ def put_order(
     buf[at + 34] = state
     for k in range(14):
         buf[at + 35 + k] = cl_ord_id[k]
-    return 49 + put_post_only(buf, at + 49, post_only)
+    put_u16(buf, at + 49, options_size)
+    for k in range(options_size):
+        buf[at + 51 + k] = options[k]
+    return 51 + options_size
 
 
 @kernel
@@ -581,6 +688,21 @@ def put_canceled(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, qty: int, 
     put_u32(buf, at + 13, qty)
     buf[at + 17] = reason
     return 18
+
+
+@kernel
+def put_aiq_canceled(
+    buf: np.ndarray, at: int, ts_ns: int, user_ref: int, qty: int, prevented: int, px: int, liquidity: int, strategy: int
+) -> int:  # fmt: skip
+    """AIQ Canceled (section 3.5): `qty` was taken off because `prevented` would have traded at px with the same account."""
+    put_head(buf, at, AIQ_CANCELED, ts_ns, user_ref)
+    put_u32(buf, at + 13, qty)
+    buf[at + 17] = CANCEL_SELF_MATCH
+    put_u32(buf, at + 18, prevented)
+    put_i64(buf, at + 22, px)
+    buf[at + 30] = liquidity
+    buf[at + 31] = strategy
+    return 32
 
 
 @kernel
@@ -603,6 +725,69 @@ def put_rejected(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, reason: in
     for k in range(14):
         buf[at + 15 + k] = cl_ord_id[k]
     return 29
+
+
+@kernel
+def put_broken(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, match: int, reason: int, cl_ord_id: np.ndarray) -> int:
+    """Broken Trade (section 3.7); cl_ord_id uint8[>= 14]."""
+    put_head(buf, at, BROKEN_TRADE, ts_ns, user_ref)
+    put_i64(buf, at + 13, match)
+    buf[at + 21] = reason
+    for k in range(14):
+        buf[at + 22 + k] = cl_ord_id[k]
+    return 36
+
+
+@kernel
+def put_cancel_answer(buf: np.ndarray, at: int, kind: int, ts_ns: int, user_ref: int) -> int:
+    """Cancel Pending (section 3.9) or Cancel Reject (section 3.10)."""
+    put_head(buf, at, kind, ts_ns, user_ref)
+    return 13
+
+
+@kernel
+def put_priority_update(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, px: int, display: int, order_ref: int) -> int:
+    """Order Priority Update (section 3.11): the order now stands at px under a new reference number."""
+    put_head(buf, at, PRIORITY_UPDATE, ts_ns, user_ref)
+    put_i64(buf, at + 13, px)
+    buf[at + 21] = display
+    put_i64(buf, at + 22, order_ref)
+    return 30
+
+
+@kernel
+def put_modified(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, side_char: int, qty: int) -> int:
+    """Order Modified (section 3.12): `qty` is open now."""
+    put_head(buf, at, MODIFIED, ts_ns, user_ref)
+    buf[at + 13] = side_char
+    put_u32(buf, at + 14, qty)
+    return 18
+
+
+@kernel
+def put_restated(buf: np.ndarray, at: int, ts_ns: int, user_ref: int, reason: int, display_qty: int, order_ref: int) -> int:
+    """Order Restated (section 3.13), with the displayed quantity and its reference number on the feed."""
+    put_head(buf, at, RESTATED, ts_ns, user_ref)
+    buf[at + 13] = reason
+    put_u16(buf, at + 14, 16)
+    buf[at + 16] = 9
+    buf[at + 17] = TAG_SECONDARY_REF
+    put_i64(buf, at + 18, order_ref)
+    buf[at + 26] = 5
+    buf[at + 27] = TAG_DISPLAY_QUANTITY
+    put_u32(buf, at + 28, display_qty)
+    return 32
+
+
+@kernel
+def put_answer(buf: np.ndarray, at: int, kind: int, ts_ns: int, user_ref: int, firm: int, stock: int) -> int:
+    """Mass Cancel Response, or the responses to Disable and Enable Order Entry (sections 3.14 to 3.16), which have no symbol."""
+    put_head(buf, at, kind, ts_ns, user_ref)
+    put_u32(buf, at + 13, firm)
+    if kind != MASS_CANCEL_RESPONSE:
+        return 17
+    put_i64(buf, at + 17, stock)
+    return 25
 
 
 @kernel

@@ -13,10 +13,11 @@ from typing import Any
 
 import trio
 
+from noderrd.venue import control
 from noderrd.venue.config import UNIT
-from noderrd.venue.exchange import Exchange
+from noderrd.venue.faults import Faults, FaultyLine
+from noderrd.venue.feed import Feed
 from noderrd.venue.orders import Port
-from noderrd.venue.record import Kind
 from noderrd.venue.service import Service
 
 LINE_MAX = 1 << 16
@@ -48,17 +49,39 @@ def _levels(side: list[tuple[int, int, int]]) -> list[list[Any]]:
 class Admin:
     """Answers for a venue."""
 
-    def __init__(self, service: Service, exchange: Exchange, port: Port, log: Any) -> None:
-        self._service, self._exchange, self._port, self._log = service, exchange, port, log
-        self._symbols = [i.symbol for i in exchange.config.instruments]
+    def __init__(self, service: Service, feed: Feed, port: Port, lines: dict[str, FaultyLine], log: Any) -> None:
+        self._service, self._feed, self._port, self._lines, self._log = service, feed, port, lines, log
+        self._exchange = service.exchange
+        self._symbols = [i.symbol for i in self._exchange.config.instruments]
         self._verbs = {
             "help": Verb("list what can be asked", {}, self._help),
             "books": Verb("every book at the feed's last sequence number", {}, self._books),
             "positions": Verb("what a user has traded", {"user": "name"}, self._positions),
             "orders": Verb("a user's open orders", {"user": "name"}, self._orders),
-            "flow": Verb("let the flow act, or pause it", {"on": "true or false"}, self._flow),
             "counts": Verb("what has been counted", {}, self._counts),
+            "flow": Verb("let the flow act, or pause it", {"on": "true or false"}, self._flow),
+            "advance": Verb("let virtual time pass", {"seconds": "how many"}, self._advance),
+            "faults": Verb(
+                "what goes wrong on a line of the feed; what is not given is 0",
+                {"line": "a or b", "drop": "share", "duplicate": "share", "reorder": "share", "delay_us": "microseconds"},
+                self._faults,
+            ),
+            "hold_acks": Verb("hold a user's answers back, or let them go", {"user": "name", "on": "true or false"}, self._hold),
+            "slow": Verb("answer all orders later than configured", {"delay_us": "microseconds"}, self._slow),
+            "heartbeats": Verb("let the feed and the order port send heartbeats, or stop them", {"on": "true or false"}, self._heartbeats),
         }
+        for do, (about, arguments) in control.VERBS.items():
+            self._verbs[do] = Verb(about, arguments, self._operate(do))
+
+    def _operate(self, do: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def answer(asked: dict[str, Any]) -> dict[str, Any]:
+            try:
+                self._service.tell({"do": do, **asked})
+            except control.Refused as why:
+                raise No(str(why)) from why
+            return {"seq_num": self._exchange.record.feed_next - 1}
+
+        return answer
 
     async def serve(self, path: Path, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take connections. Raises OSError when the socket cannot be made."""
@@ -92,17 +115,23 @@ class Admin:
             return  # it went without waiting for the answer
 
     def answer(self, line: bytes) -> dict[str, Any]:
-        """Answer one question."""
+        """Answer one line."""
         try:
             asked = json.loads(line)
-            verb = self._verbs.get(asked.pop("do", None)) if isinstance(asked, dict) else None
-            if verb is None:
-                return {"ok": False, "error": f'expected an object whose "do" is one of {", ".join(self._verbs)}'}
-            if asked.keys() - verb.arguments.keys():
-                return {"ok": False, "error": f"known arguments are: {', '.join(verb.arguments) or 'none'}"}
-            return {"ok": True, **verb.answer(asked)}
-        except (ValueError, RecursionError, TypeError) as error:
+        except (ValueError, RecursionError) as error:
             return {"ok": False, "error": f"not a question in JSON: {error}"}
+        return self.ask(asked) if isinstance(asked, dict) else {"ok": False, "error": "expected an object"}
+
+    def ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Answer one question."""
+        do = asked.pop("do", None)
+        verb = self._verbs.get(do) if isinstance(do, str) else None
+        if verb is None:
+            return {"ok": False, "error": f"do: expected one of {', '.join(self._verbs)}"}
+        if asked.keys() - verb.arguments.keys():
+            return {"ok": False, "error": f"known arguments are: {', '.join(verb.arguments) or 'none'}"}
+        try:
+            return {"ok": True, **verb.answer(asked)}
         except No as why:
             return {"ok": False, "error": str(why)}
 
@@ -149,13 +178,57 @@ class Admin:
         ]
         return {"user": asked["user"], "orders": rows}
 
-    def _flow(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _on(self, asked: dict[str, Any]) -> bool:
+        """Give a switch's position. Raises No."""
         on = asked.get("on")
         if not isinstance(on, bool):
             reason = "on: expected true or false"
             raise No(reason)
-        self._service.act(Kind.FLOW_ON if on else Kind.FLOW_OFF)
+        return on
+
+    def _number(self, asked: dict[str, Any], name: str, most: float) -> float:
+        """Give a number of 0 to `most`; 0 when it is not given. Raises No."""
+        value = asked.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            reason = f"{name}: expected 0 to {most:g}"
+            raise No(reason)
+        return value
+
+    def _flow(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._service.set_flow(on=self._on(asked))
         return {"on": self._exchange.flow_on}
 
+    def _advance(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if self._exchange.config.time.kind != "virtual":
+            reason = "time is not virtual here"
+            raise No(reason)
+        until_ns = self._service.clock.now() + int(self._number(asked, "seconds", 86_400.0) * 1e9)
+        self._service.advance(until_ns, self.ask)
+        return {"now_ns": until_ns, "seq_num": self._exchange.record.feed_next - 1}
+
+    def _faults(self, asked: dict[str, Any]) -> dict[str, Any]:
+        line = asked.get("line")
+        if not isinstance(line, str) or line not in self._lines:
+            reason = f"line: expected one of {', '.join(self._lines)}"
+            raise No(reason)
+        drop, duplicate, reorder = (self._number(asked, name, 1.0) for name in ("drop", "duplicate", "reorder"))
+        self._lines[line].faults = Faults(drop, duplicate, reorder, int(self._number(asked, "delay_us", 10_000_000)))
+        return {}
+
+    def _hold(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._port.hold(self._user(asked), on=self._on(asked))
+        return {}
+
+    def _slow(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._port.extra_us = int(self._number(asked, "delay_us", 60_000_000))
+        return {}
+
+    def _heartbeats(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self._feed.beats = self._port.heartbeats = self._on(asked)
+        return {}
+
     def _counts(self, _asked: dict[str, Any]) -> dict[str, Any]:
-        return {"counts": {**self._exchange.counts(), **self._service.counts()}}
+        counts = {**self._exchange.counts(), "retransmissions": self._feed.answered, "retransmissions_refused": self._feed.refused}
+        for name, line in self._lines.items():
+            counts |= {f"{name}_dropped": line.dropped, f"{name}_duplicated": line.duplicated, f"{name}_reordered": line.reordered}
+        return {"counts": counts}

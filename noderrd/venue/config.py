@@ -1,6 +1,8 @@
 """The venue's file: what may stand in it, as types. `docs/venue.md` describes every key."""
 
 import ipaddress
+import re
+import zoneinfo
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -94,6 +96,7 @@ class User:
     password: str = field(metadata={"check": _ascii(PASSWORD_MAX)})
     account: str = field(metadata={"check": _ascii(32)})
     cancel_on_disconnect: bool | None = None  # None: as the port says
+    self_match: Literal["allow", "cancel_incoming", "cancel_resting", "decrement"] = "allow"  # when two orders of the account would trade
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,69 @@ class Ouch:
     listen: str = field(metadata=ADDRESS)
     users: tuple[User, ...]
     cancel_on_disconnect: bool = True
+
+
+@dataclass(frozen=True)
+class DropUser:
+    """Who may read an account's drop copies."""
+
+    user: str = field(metadata={"check": _ascii(USER_MAX)})
+    password: str = field(metadata={"check": _ascii(PASSWORD_MAX)})
+    account: str = field(metadata={"check": _ascii(32)})
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The drop copy port."""
+
+    listen: str = field(metadata=ADDRESS)
+    users: tuple[DropUser, ...]
+
+
+def _time_of_day(text: str) -> str:
+    return "" if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", text) else "HH:MM or HH:MM:SS"
+
+
+def _zone(name: str) -> str:
+    return "" if name in zoneinfo.available_timezones() else "a time zone"
+
+
+def _when(text: str) -> str:
+    return "" if re.fullmatch(r"\d+(\.\d+)?s", text) or not _time_of_day(text) else "seconds after the start, as 2.5s, or HH:MM:SS"
+
+
+@dataclass(frozen=True)
+class Session:
+    """The trading day: times of the time zone. Without it trading is continuous from the start."""
+
+    open: str = field(metadata={"check": _time_of_day})
+    close: str = field(metadata={"check": _time_of_day})
+    timezone: str = field(default="America/New_York", metadata={"check": _zone})
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the admin socket is told at a time: `do` and the arguments of that verb."""
+
+    at: str = field(metadata={"check": _when})
+    do: str
+    symbol: str | None = None
+    user: str | None = None
+    reason: str | None = None
+    cross: str | None = None
+    action: str | None = None
+    event: str | None = None
+    line: str | None = None
+    on: bool | None = None
+    reference: Decimal | None = None
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    drop: float | None = None
+    duplicate: float | None = None
+    reorder: float | None = None
+    delay_us: int | None = None
+    match: int | None = None
+    count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +243,16 @@ class Config:
     latency: Latency = field(default=Latency())
     record: Record | None = None
     glimpse: Glimpse | None = None
+    drop: Drop | None = None
+    session: Session | None = None
+    events: tuple[Event, ...] = field(default=(), metadata={"key": "event"})
     time: Time = field(default=Time())
+
+
+def seconds(text: str) -> int:
+    """Give the seconds since midnight of HH:MM or HH:MM:SS."""
+    hours, minutes, rest = (*map(int, text.split(":")), 0)[:3]
+    return hours * 3600 + minutes * 60 + rest
 
 
 def load(path: Path) -> Config:
@@ -200,6 +275,13 @@ def _conflicts(config: Config) -> list[str]:
     for i in config.instruments:
         if i.reference % i.tick:
             found.append(f"instrument: {i.symbol}: reference {i.reference} is not a multiple of tick {i.tick}")
+    if config.drop:
+        accounts = {user.account for user in config.ouch.users}
+        found += [f"drop.users: {u.user}: no user has the account {u.account}" for u in config.drop.users if u.account not in accounts]
+    if config.session and seconds(config.session.open) >= seconds(config.session.close):
+        found.append("session: open is not before close")
+    if config.session and config.flow.kind == "replay":
+        found.append("session: a recording has its own day")
     if (config.flow.kind == "replay") != (config.flow.file is not None):
         found.append('flow.file: expected with kind = "replay", and only there')
     return found

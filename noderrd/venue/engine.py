@@ -1,10 +1,9 @@
 """The kernels that Python calls: one step of the market each, from what caused it to the messages that tell it.
 
-Every entry takes the whole state in the same order. It answers DONE, or MORE when output is full: take the output away, then call it again (for a
-client's request, call `resume`).
+Two take the whole state, in one order: `step` is what happens by the thousand, `operate` what an operator or an auction does. They answer DONE, or
+MORE when output is full: take the output away, then call again (a client's request with RESUME). Few entries with many cases, because each is
+compiled with all that it may call.
 """
-
-# ruff: noqa: ARG001 - every entry takes the whole state, so that there is one way to call them
 
 import numpy as np
 
@@ -12,21 +11,59 @@ from core import matching, ouch
 from core.bigendian import get_u16
 from core.integer import i64
 from core.jit import entry
-from noderrd.venue import desk, flow, recording, tell
+from noderrd.venue import desk, flow, tell
 
 DONE, MORE = matching.DONE, matching.MORE
 
+# What `step` does.
+REQUEST = 1  # size bytes of buf are an OUCH message of a user
+RESUME = 2  # go on with it
+FLOW = 3  # let the flow's events up to now_ns happen, at most `size` of them
+FIRST_BOOK = 4  # give instrument `user` the flow's first book, `size` orders
+# What `operate` does, to one order where it is about one.
+CANCEL_WHERE = 1  # user, firm, inst, tif, until: as matching.cancel_where; reason in px
+REPRICE = 2  # slot to px
+CROSS = 3  # qty of slot at px in an auction; `inst` is its kind, `user` its match number
+BREAK = 4  # the trade at index slot of DESK.trades
+CANCEL_ONE = 5  # slot; reason in px
+
 
 @entry
-def request(
+def step(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
     users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    asked: np.ndarray, buf: np.ndarray, size: int, user: int, now_ns: int, closed: int,
+    flows: np.ndarray, asked: np.ndarray, buf: np.ndarray, what: int, user: int, now_ns: int, size: int, closed: int,
 ) -> int:  # fmt: skip
-    """Take one OUCH message of a user, the first `size` bytes of buf."""
+    """Do one of the things above: DONE or MORE."""
+    done = i64(DONE)
+    if what == FLOW or what == FIRST_BOOK:
+        for n in range(size):
+            k = flow.due(flows, now_ns) if what == FLOW else user
+            if k < 0:
+                market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
+                return DONE
+            act = flow.event(market, securities, sides, orders, flows, k) if what == FLOW else flow.first_order(securities, flows, k, n)
+            if act == flow.ENTER:
+                request = flows[k]["request"]
+                done = matching.enter(market, securities, sides, orders, table, events, k, matching.NOBODY, request)
+            elif act >= 0:
+                done = matching.cancel(market, securities, sides, orders, table, events, act, 0, ouch.CANCEL_USER)
+            tell.tell(market, securities, events, holdings, told, out, feed, private)
+            while done == MORE:
+                done = matching.resume(market, securities, sides, orders, table, events)
+                tell.tell(market, securities, events, holdings, told, out, feed, private)
+            if what == FLOW:
+                flow.schedule(securities, flows, k)
+            if not tell.room(market, events, out, feed, private):
+                return MORE
+        return MORE if what == FLOW else DONE
     market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
-    kind = ouch.decode_in(buf, 0, size, asked)
-    done = desk.handle(market, securities, sides, orders, table, events, users, user, asked, kind, closed)
+    kind = i64(0)
+    if what == REQUEST:
+        kind = ouch.decode_in(buf, 0, size, asked)
+        done = desk.handle(market, securities, sides, orders, table, events, users, user, asked, kind, closed)
+    else:
+        done = desk.resume(market, securities, sides, orders, table, events, user, asked)
     tell.tell(market, securities, events, holdings, told, out, feed, private)
     if kind == ouch.ACCOUNT_QUERY:
         start = out[0]["private_size"] + 4
@@ -36,61 +73,33 @@ def request(
 
 
 @entry
-def resume(
+def operate(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    users: np.ndarray,  # noqa: ARG001 - the whole state, as `step`
+    holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
+    what: int, now_ns: int, slot: int, qty: int, px: int, user: int, firm: int, inst: int, tif: int, until_ns: int,
 ) -> int:  # fmt: skip
-    """Go on with an order whose matching was interrupted."""
-    done = matching.resume(market, securities, sides, orders, table, events)
-    tell.tell(market, securities, events, holdings, told, out, feed, private)
-    return done
-
-
-@entry
-def cancel_owned(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    user: int, reason: int, now_ns: int,
-) -> int:  # fmt: skip
-    """Cancel all orders of a user."""
+    """Do one of the things above: DONE or MORE."""
     market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
-    done = matching.cancel_owned(market, securities, sides, orders, table, events, user, reason)
+    done = i64(DONE)
+    if what == CANCEL_WHERE:
+        done = matching.cancel_where(market, securities, sides, orders, table, events, user, firm, inst, tif, until_ns, px)
+    elif what == REPRICE:
+        matching.reprice(market, sides, orders, events, slot, px)
+    elif what == CANCEL_ONE:
+        matching.cancel(market, securities, sides, orders, table, events, slot, 0, px)
+    elif what == CROSS:
+        matching.cross(market, securities, sides, orders, table, events, slot, qty, px, user, inst)
+    else:
+        tell.broken(out, private, told, holdings, slot, market[0]["now_ns"])
     tell.tell(market, securities, events, holdings, told, out, feed, private)
     return done
 
 
 @entry
-def flow_until(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    flows: np.ndarray, until_ns: int, most: int,
-) -> int:  # fmt: skip
-    """Let the flow's events up to a time happen, at most `most` of them: DONE when none is left, else MORE."""
-    for _ in range(most):
-        k = flow.due(flows, until_ns)
-        if k < 0:
-            market[0]["now_ns"] = max(market[0]["now_ns"], until_ns)
-            return DONE
-        done = flow.one(market, securities, sides, orders, table, events, flows, k)
-        tell.tell(market, securities, events, holdings, told, out, feed, private)
-        while done == MORE:
-            done = matching.resume(market, securities, sides, orders, table, events)
-            tell.tell(market, securities, events, holdings, told, out, feed, private)
-        if not tell.room(market, events, out, feed, private):
-            return MORE
-    return MORE
-
-
-@entry
-def first_book(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    flows: np.ndarray, k: int,
-) -> int:  # fmt: skip
-    """Give an instrument the flow's first book."""
-    flow.first_book(market, securities, sides, orders, table, events, flows, k)
-    tell.tell(market, securities, events, holdings, told, out, feed, private)
-    return DONE
+def first_expiry(market: np.ndarray, orders: np.ndarray) -> int:
+    """Give when the next order expires; -1 when none does."""
+    return matching.first_expiry(market, orders)
 
 
 @entry
@@ -98,16 +107,6 @@ def next_flow(flows: np.ndarray) -> int:
     """Give the time of the flow's next event; -1 when it is off."""
     k = flow.due(flows, i64(1) << 62)
     return flows[k]["next_ns"] if k >= 0 else i64(-1)
-
-
-@entry
-def replay(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    users: np.ndarray, holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray,
-    tape: np.ndarray, state: np.ndarray, known: np.ndarray, until_ns: int, most: int,
-) -> int:  # fmt: skip
-    """Publish a recording's messages up to a venue time, at most `most`: DONE when none is due, else MORE."""
-    return recording.play(market, securities, sides, orders, table, told, out, feed, tape, state, known, until_ns, most)
 
 
 @entry

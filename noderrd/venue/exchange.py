@@ -13,10 +13,12 @@ import numpy as np
 
 from core import itch, matching, ouch
 from noderrd.venue import engine, flow, recording, tell
-from noderrd.venue.config import UNIT, Config
+from noderrd.venue.config import UNIT, USER_MAX, Config
 from noderrd.venue.desk import USER
 from noderrd.venue.record import Cause, Effects, Kind, Record, Unusable
 
+OWN_REFS = 1 << 40  # our first reference number beside a recording's
+DROPPED = {ouch.EXECUTED, ouch.CANCELED, ouch.AIQ_CANCELED, ouch.BROKEN_TRADE}  # what a drop copy carries
 POOL = 1 << 18  # orders alive at a time
 FLOW_EVENTS = 512  # of the flow, a step
 TAPE_MESSAGES = 2048  # of a recording, a step
@@ -24,7 +26,13 @@ REQUEST_MAX = 4096  # bytes of an OUCH message
 START_OF_MESSAGES, START_OF_HOURS, START_OF_MARKET = "OSQ"  # ITCH 5.0 section 1.1
 # ITCH 5.0 section 1.2.1, from market category to inverse indicator: Nasdaq Global Select, normal, common stock, live, LULD tier 1.
 ATTRIBUTES = b"QN\0\0\0\0NCZ PNN1N\0\0\0\0N"
+SELF_MATCH = {
+    "allow": matching.ALLOW, "cancel_incoming": matching.CANCEL_INCOMING, "cancel_resting": matching.CANCEL_RESTING, "decrement": matching.DECREMENT
+}  # fmt: skip
 WORDS = {ord("T"): "trading", ord("H"): "halted", ord("P"): "paused", ord("Q"): "quotation"}
+
+
+Operator = Callable[["Exchange", bytes, int, Callable[[], None]], None]  # carries out an operator's order: noderrd.venue.control.act
 
 
 class Exchange:
@@ -33,14 +41,17 @@ class Exchange:
     Raises Unusable when the record was made by another configuration or another version, OSError or ValueError for an unreadable recording.
     """
 
-    def __init__(self, config: Config, record: Record) -> None:
-        self.config, self.record = config, record
-        self.session, self.midnight_ns = "", 0
+    def __init__(self, config: Config, record: Record, operator: Operator) -> None:
+        self.config, self.record, self._operator = config, record, operator
+        self.session, self.midnight_ns, self.opened_ns = "", 0, 0
         self.feed_listeners: list[Callable[[int, Effects], None]] = []
         self.private_listeners: list[Callable[[int], None]] = []
         self.closed = 0
         self.phase = ord(START_OF_MESSAGES)
         self.flow_on = config.flow.kind != "none"
+        accounts = sorted({user.account for user in config.drop.users}) if config.drop else []
+        self._accounts = {account: len(config.ouch.users) + k for k, account in enumerate(accounts)}  # to the stream of its drop copies
+        self._symbols = {one.symbol: k for k, one in enumerate(config.instruments)}
         self._index = {user.user: k for k, user in enumerate(config.ouch.users)}
         n = len(config.instruments)
         self._market = matching.state(n, POOL)
@@ -51,6 +62,10 @@ class Exchange:
             security["tick"], security["reference"], security["lot"] = int(one.tick * UNIT), int(one.reference * UNIT), one.lot
         self._users = np.zeros(len(config.ouch.users), USER)
         self._users["next_ref"], self._users["enabled"] = 1, 1
+        groups = sorted({user.account for user in config.ouch.users})
+        for k, user in enumerate(config.ouch.users):
+            self._market[0]["self_match"][0, k] = SELF_MATCH[user.self_match]
+            self._market[0]["account"][0, k] = groups.index(user.account)
         self._holdings = np.zeros((len(config.ouch.users), n), tell.HOLDING)
         self._told = np.zeros(1, tell.DESK)
         self._told["maker_mils"], self._told["taker_mils"] = config.fees.maker_mils, config.fees.taker_mils
@@ -99,29 +114,67 @@ class Exchange:
 
         done = self._step(cause, gather)
         gather()
-        return done, Effects(b"".join(feed), count, b"".join(private))
+        said = b"".join(private)
+        return done, Effects(b"".join(feed), count, said + self._copies(said))
 
-    def call(self, step: Callable[..., int], *arguments: Any) -> int:
-        """Call an entry of `engine` on the state."""
-        return step(*self._state, *arguments)
+    def _copies(self, private: bytes) -> bytes:
+        """Give the drop copies of clients' messages: for the stream of the user's account, the user's name and the message."""
+        if not self._accounts:
+            return b""
+        found, at = [], 0
+        while at < len(private):
+            user, size = private[at] << 8 | private[at + 1], private[at + 2] << 8 | private[at + 3]
+            message = private[at + 4 : at + 4 + size]
+            stream = self._accounts.get(self.config.ouch.users[user].account)
+            if stream is not None and message[0] in DROPPED:
+                copy = self.config.ouch.users[user].user.ljust(USER_MAX).encode() + message
+                found.append(stream.to_bytes(2, "big") + len(copy).to_bytes(2, "big") + copy)
+            at += 4 + size
+        return b"".join(found)
+
+    def _engine_step(self, what: int, user: int, now_ns: int, size: int = 0) -> int:
+        step: Any = engine.step  # the type checker cannot count what `*state` holds
+        return int(step(*self._state, self._flows, self._asked, self._buf, what, user, now_ns, size, self.closed))
+
+    def operate(
+        self, what: int, now_ns: int, *, slot: int = 0, qty: int = 0, px: int = 0, user: int = -1, firm: int = -1, inst: int = -1, tif: int = -1,
+        until_ns: int = -1,
+    ) -> int:  # fmt: skip
+        """Call engine.operate."""
+        operate: Any = engine.operate
+        return int(operate(*self._state, what, now_ns, slot, qty, px, user, firm, inst, tif, until_ns))
+
+    def replay(self, tape: np.ndarray, state: np.ndarray, known: np.ndarray, until_ns: int) -> int:
+        """Call recording.play."""
+        replay: Any = recording.play
+        (market, securities, sides, orders, table, events, _, *rest) = self._state
+        return int(replay(market, securities, sides, orders, table, events, *rest, tape, state, known, until_ns, TAPE_MESSAGES))
+
+    def cancel(self, now_ns: int, gather: Callable[[], None], reason: int, **which: int) -> None:
+        """Cancel the clients' orders that fit (matching.cancel_where)."""
+        while self.operate(engine.CANCEL_WHERE, now_ns, px=reason, **which) == engine.MORE:
+            gather()
 
     def _step(self, cause: Cause, gather: Callable[[], None]) -> int:
         """Call the engine."""
         if cause.kind == Kind.REQUEST:
             size = len(cause.payload)
             self._buf[:size] = np.frombuffer(cause.payload, np.uint8)
-            done = self.call(engine.request, self._asked, self._buf, size, cause.user, cause.now_ns, self.closed)
+            done = self._engine_step(engine.REQUEST, cause.user, cause.now_ns, size)
             while done == engine.MORE:
                 gather()
-                done = self.call(engine.resume)
+                done = self._engine_step(engine.RESUME, cause.user, cause.now_ns)
             return done
         if cause.kind == Kind.FLOW:
-            return self.call(engine.flow_until, self._flows, cause.argument, FLOW_EVENTS)
+            return self._engine_step(engine.FLOW, 0, cause.argument, FLOW_EVENTS)
         if cause.kind == Kind.TAPE:
-            return self.call(engine.replay, self._tape, self._tape_state, self._known, cause.argument, TAPE_MESSAGES)
+            return self.replay(self._tape, self._tape_state, self._known, cause.argument)
         if cause.kind == Kind.CANCEL_ALL:
-            while self.call(engine.cancel_owned, cause.user, cause.argument, cause.now_ns) == engine.MORE:
-                gather()
+            self.cancel(cause.now_ns, gather, cause.argument, user=cause.user)
+        elif cause.kind == Kind.EXPIRE:
+            self.cancel(cause.now_ns, gather, ouch.CANCEL_TIMEOUT, until_ns=cause.now_ns)
+        elif cause.kind == Kind.CONTROL:
+            self._operator(self, cause.payload, cause.now_ns, gather)
         elif cause.kind == Kind.FLOW_ON:
             self.flow_on = True
             self._flows["on"] = 1
@@ -129,7 +182,7 @@ class Exchange:
         elif cause.kind == Kind.FLOW_OFF:
             self.flow_on = False
             self._flows["on"] = 0
-        else:
+        elif cause.kind == Kind.OPEN:
             self._open(cause, gather)
         return engine.DONE
 
@@ -144,30 +197,35 @@ class Exchange:
     def _open(self, cause: Cause, gather: Callable[[], None]) -> None:
         """Say what a venue says at the start of a day. A recording says it itself."""
         facts = json.loads(cause.payload)
-        self.session, self.midnight_ns = facts["session"], facts["midnight_ns"]
+        self.session, self.midnight_ns, self.opened_ns = facts["session"], facts["midnight_ns"], cause.now_ns
         now_ns, kind = cause.now_ns, self.config.flow.kind
         for user in range(len(self._users)):
             engine.system_event(self._out, self._private, user, now_ns, ouch.START_OF_DAY)
         if kind == "replay":
+            self._market[0]["next_ref"] = self._market[0]["next_match"] = OWN_REFS
             return
-        self._say(itch.S, now_ns, code=ord(START_OF_MESSAGES))
-        self._say(itch.S, now_ns, code=ord(START_OF_HOURS))
+        self.say(itch.S, now_ns, code=ord(START_OF_MESSAGES))
+        self.say(itch.S, now_ns, code=ord(START_OF_HOURS))
         securities = self._market[1]
+        if self.config.session is not None:  # trading begins with the opening cross
+            securities["state"] = matching.QUOTATION
         self._say_directory(now_ns, gather)
-        self._say(itch.S, now_ns, code=ord(START_OF_MARKET))
+        if self.config.session is None:
+            self.say(itch.S, now_ns, code=ord(START_OF_MARKET))
         if kind == "zero":
             self._market[0]["now_ns"] = now_ns
             self._flows = flow.state(securities, self.config.seed, self.config.flow.rate, now_ns)
             for k in range(len(securities)):
-                self.call(engine.first_book, self._flows, k)
+                self._engine_step(engine.FIRST_BOOK, k, now_ns, flow.FIRST_ORDERS)
                 gather()
 
     def _say_directory(self, now_ns: int, gather: Callable[[], None]) -> None:
         """Publish every symbol and its state."""
         for security in self._market[1]:
             about = {"locate": security["locate"], "stock": security["stock"]}
-            self._say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
-            self._say(itch.H, now_ns, **about, code=security["state"], code2=32, text=recording.SPACES)
+            self.say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
+            self.say(itch.H, now_ns, **about, code=security["state"], code2=32, text=security["halt_reason"])
+            self.say(itch.Y, now_ns, **about, code=security["short_sale"])
             gather()
 
     def snapshot(self) -> tuple[bytes, int]:
@@ -178,7 +236,7 @@ class Exchange:
             blocks.append(self._feed[: self._out[0]["feed_size"]].tobytes())
             self._out[:] = 0
 
-        self._say(itch.S, now_ns, code=self.phase)
+        self.say(itch.S, now_ns, code=self.phase if self.config.flow.kind != "replay" else int(self._tape_state[0]["phase"]) or self.phase)
         self._say_directory(now_ns, gather)
         market, securities, sides, orders, *_ = self._market
         room = np.zeros(int(market[0]["live"]) * (2 + itch.LENGTHS["A"]), np.uint8)
@@ -187,7 +245,7 @@ class Exchange:
         self._out[:] = 0
         return b"".join(blocks), self.record.feed_next
 
-    def _say(self, kind: int, now_ns: int, **fields: Any) -> None:
+    def say(self, kind: int, now_ns: int, **fields: Any) -> None:
         """Publish a message of the feed."""
         msg = self._told[0]["msg"]
         msg[:] = 0
@@ -197,6 +255,71 @@ class Exchange:
         for name, value in fields.items():
             msg[name] = value
         engine.publish(self._told, self._out, self._feed)
+
+    # What an operator's orders are made of.
+
+    @property
+    def securities(self) -> np.ndarray:
+        """Give matching.SECURITY[instrument]."""
+        return self._market[1]
+
+    @property
+    def orders(self) -> np.ndarray:
+        """Give matching.RESTING[slot]."""
+        return self._market[3]
+
+    def instrument(self, symbol: object) -> int | None:
+        """Give the index of a symbol; None when it is not listed."""
+        return self._symbols.get(symbol) if isinstance(symbol, str) else None
+
+    def about(self, inst: int) -> dict[str, Any]:
+        """Give the fields of a feed message that name an instrument."""
+        return {"locate": self.securities[inst]["locate"], "stock": self.securities[inst]["stock"]}
+
+    def live_orders(self, inst: int) -> list[tuple[int, Any]]:
+        """Give slot and order of everything that stands, or is parked, in an instrument."""
+        used = self.orders[: int(self._market[0][0]["high"])]
+        return [(int(slot), used[slot]) for slot in np.flatnonzero((used["live"] != 0) & (used["inst"] == inst))]
+
+    def take_match(self) -> int:
+        """Give the next match number."""
+        match = int(self._market[0][0]["next_match"])
+        self._market[0]["next_match"] += 1
+        return match
+
+    def allow(self, user: int, on: bool) -> None:
+        """Take a user's orders, or refuse them."""
+        self._users[user]["enabled"] = int(on)
+
+    def trades_of(self, match: int) -> list[int]:
+        """Give the kept trades of a match number, as indexes; empty when there is none, or it was broken."""
+        trades = self._told[0]["trades"][: min(int(self._told[0]["n_trades"]), tell.TRADES)]
+        return [int(k) for k in np.flatnonzero(trades["match"] == match)] if match > 0 else []
+
+    def break_trade(self, k: int, now_ns: int) -> None:
+        """Break a kept trade: Broken Trade for its clients, and out of their holdings."""
+        trade = self._told[0]["trades"][k]
+        for n, (user, ref) in enumerate(((trade["taker"], trade["taker_ref"]), (trade["maker"], trade["maker_ref"]))):
+            self._told[0]["ids"][n, :14] = np.frombuffer(self._cl_ord_id(int(user), int(ref)), np.uint8)
+        self.operate(engine.BREAK, now_ns, slot=k)
+
+    def _cl_ord_id(self, user: int, ref: int) -> bytes:
+        """Find the ClOrdID of a UserRefNum in what its user was told (OUCH 5.0 sections 3.2, 3.3)."""
+        wanted = ref.to_bytes(4, "big")
+        last = self.record.private_next(user) if user >= 0 else 1
+        for number in range(last - 1, 0, -1):
+            (message,) = self.record.private_messages(user, number, 1)
+            kind, at = message[0], 9 if message[0] == ouch.ACCEPTED else 13
+            if kind in {ouch.ACCEPTED, ouch.REPLACED} and message[at : at + 4] == wanted:
+                return message[at + 39 : at + 53]
+        return b" " * 14
+
+    def end_of_day(self, now_ns: int) -> None:
+        """No more orders; every user is told."""
+        self.closed, self.flow_on = 1, False
+        self._flows["on"] = 0
+        for user in range(len(self._users)):
+            engine.system_event(self._out, self._private, user, now_ns, ouch.END_OF_DAY)
 
     # The record.
 
@@ -211,6 +334,9 @@ class Exchange:
             "flow": [config.flow.kind, config.flow.rate if config.flow.kind == "zero" else 0],
             "tape": hashlib.sha256(self._tape.tobytes()).hexdigest(),
             "fees": dataclasses.astuple(config.fees),
+            "self_match": [user.self_match for user in config.ouch.users],
+            "drop": sorted(self._accounts),
+            "session": [config.session.open, config.session.close] if config.session else [],
         }
 
     def _restore(self) -> None:
@@ -231,16 +357,30 @@ class Exchange:
 
     # Questions.
 
-    def user_index(self, name: str) -> int | None:
+    def user_index(self, name: object) -> int | None:
         """Give the index of a user; None for nobody's name."""
-        return self._index.get(name)
+        return self._index.get(name) if isinstance(name, str) else None
+
+    def drop_stream(self, account: str) -> int:
+        """Give the stream of an account's drop copies."""
+        return self._accounts[account]
 
     def next_due(self) -> int | None:
         """Give the venue time of the next event of flow or recording; None when there is none."""
         if self.config.flow.kind == "replay":
-            at = int(self._tape_state[0]["at"])
-            return recording.first_ns(self._tape[at:]) if at < len(self._tape) and self.flow_on else None
+            return self.next_due_on_tape() if self.flow_on else None
         due = engine.next_flow(self._flows)
+        return due if due >= 0 else None
+
+    def next_due_on_tape(self) -> int | None:
+        """Give the time of the recording's next message; None at its end."""
+        at = int(self._tape_state[0]["at"])
+        return recording.first_ns(self._tape[at:]) if at < len(self._tape) else None
+
+    def next_expiry(self) -> int | None:
+        """Give the venue time when the next order expires; None when none does."""
+        market, _, _, orders, *_ = self._market
+        due = engine.first_expiry(market, orders)
         return due if due >= 0 else None
 
     @property
@@ -255,6 +395,7 @@ class Exchange:
         for side in sides[inst]:
             n = int(side["n"])
             levels = side["levels"][side["level"][:n][::-1]]
+            levels = levels[levels["count"] > 0]  # what is displayed
             both.append(list(zip(levels["px"].tolist(), levels["qty"].tolist(), levels["count"].tolist(), strict=True)))
         return WORDS.get(int(securities[inst]["state"]), "closed"), both[0], both[1]
 
@@ -272,10 +413,10 @@ class Exchange:
     def counts(self) -> dict[str, int]:
         """Give what has been counted since the session began."""
         market, users, tape = self._market[0][0], self._users, self._tape_state[0]
-        found = {name: int(users[name].sum()) for name in ("entered", "silent", "malformed", "unsupported")}
+        found = {name: int(users[name].sum()) for name in ("entered", "silent", "malformed")}
         found |= {"messages": self.record.feed_next - 1, "orders_alive": int(market["live"]), "shares": int(market["volume"])}
         if self.config.flow.kind == "zero":
             found["flow_events"] = int(self._flows["events"].sum())
         if self.config.flow.kind == "replay":
-            found |= {name: int(tape[name]) for name in ("messages", "synthetic", "unknown", "full", "unread")}
+            found |= {f"tape_{name}": int(tape[name]) for name in ("messages", "synthetic", "unknown", "full", "unread", "clamped", "altered")}
         return found

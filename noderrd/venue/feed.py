@@ -85,6 +85,7 @@ class Feed:
         self._sent_ns = 0
         self.answered = self.refused = 0
         self.ended = False
+        self.beats = True
         exchange.feed_listeners.append(self.publish)
 
     def publish(self, first: int, effects: Effects) -> None:
@@ -116,7 +117,7 @@ class Feed:
             if time.monotonic_ns() - self._sent_ns >= HEARTBEAT_S * 0.9e9:
                 if self.ended:
                     self.end()
-                else:
+                elif self.beats:
                     self._send(self._exchange.record.feed_next, 0, b"")
             await trio.sleep(HEARTBEAT_S)
 

@@ -26,6 +26,8 @@ LIMIT_SHARE = 0.5  # of all events
 MARKET_SHARE = 0.08
 STANDING = 80.0  # orders a side, in the mean
 SEED_LEVELS = 20  # prices a side of the first book
+FIRST_ORDERS = 4 * SEED_LEVELS
+NOTHING, ENTER = -1, -2  # what `event` gives besides a slot
 WAVES = 5
 SECOND = 1_000_000_000
 ROUND = 100
@@ -73,7 +75,7 @@ def state(securities: np.ndarray, seed: int, rate: float, now_ns: int) -> np.nda
         f["phase"] = symbol.uniform(0, 2 * np.pi, WAVES)
         request = f["request"][0]
         request["capacity"], request["sweep"], request["cross"], request["display"] = ouch.PRINCIPAL, ouch.NO, ouch.CONTINUOUS, ouch.VISIBLE
-        request["cl_ord_id"] = 32
+        request["cl_ord_id"], request["firm"] = 32, ouch.SPACES
     return flow
 
 
@@ -109,18 +111,15 @@ def lots(flow: np.ndarray, securities: np.ndarray, k: int) -> int:
 
 
 @kernel
-def order(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
-    flow: np.ndarray, k: int, which: int, qty: int, px: int, tif: int,
-) -> int:  # fmt: skip
-    """Enter an order that nobody owns: as matching.enter."""
+def order(flow: np.ndarray, k: int, which: int, qty: int, px: int, tif: int) -> int:
+    """Fill in the request that the flow makes next: ENTER."""
     request = flow[k]["request"]
     request[0]["side"] = which
     request[0]["side_char"] = desk.sell_char(which)
     request[0]["qty"] = qty
     request[0]["px"] = px
     request[0]["tif"] = tif
-    return matching.enter(market, securities, sides, orders, table, events, k, matching.NOBODY, request)
+    return ENTER
 
 
 @kernel
@@ -136,10 +135,7 @@ def middle(securities: np.ndarray, sides: np.ndarray, k: int, which: int) -> int
 
 
 @kernel
-def limit_order(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
-    k: int,
-) -> int:  # fmt: skip
+def limit_order(securities: np.ndarray, sides: np.ndarray, flow: np.ndarray, k: int) -> int:
     """Draw a limit order: a side, a distance from the opposite best, a size."""
     which = i64(Side.BUY) if draw(flow, k) < 0.5 else i64(Side.SELL)
     u = draw(flow, k)
@@ -150,15 +146,12 @@ def limit_order(
     tick = securities[k]["tick"]
     px = other - distance * tick if which == Side.BUY else other + distance * tick
     if px < tick or px > ouch.PRICE_MAX:
-        return matching.DONE
-    return order(market, securities, sides, orders, table, events, flow, k, which, lots(flow, securities, k), px, ouch.DAY)
+        return NOTHING
+    return order(flow, k, which, lots(flow, securities, k), px, ouch.DAY)
 
 
 @kernel
-def market_order(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
-    k: int,
-) -> int:  # fmt: skip
+def market_order(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, flow: np.ndarray, k: int) -> int:
     """Draw a market order, leaning towards the fundamental price."""
     bid, ask = matching.best(sides, k, Side.BUY), matching.best(sides, k, Side.SELL)
     lean = 0.0
@@ -168,48 +161,43 @@ def market_order(
     which = i64(Side.BUY) if draw(flow, k) < 0.5 + lean else i64(Side.SELL)
     qty = lots(flow, securities, k)
     if matching.best(sides, k, 1 - which) < 0:
-        return matching.DONE
-    return order(market, securities, sides, orders, table, events, flow, k, which, qty, ouch.MARKET, ouch.IOC)
+        return NOTHING
+    return order(flow, k, which, qty, ouch.MARKET, ouch.IOC)
 
 
 @kernel
-def cancel_one(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
-    k: int,
-) -> int:  # fmt: skip
-    """Draw a standing order and cancel it with a probability that falls with its distance from the opposite best."""
+def cancel_one(securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, flow: np.ndarray, k: int) -> int:
+    """Draw a standing order, to be canceled with a probability that falls with its distance from the opposite best."""
     n = securities[k]["n_anonymous"]
     slot = i64(securities[k]["anonymous"][min(i64(draw(flow, k) * n), n - 1)])
     which = i64(orders[slot]["side"])
     distance = abs(middle(securities, sides, k, 1 - which) - orders[slot]["px"]) / securities[k]["tick"]
     if draw(flow, k) > 0.6 + 0.4 / max(distance, 1.0):
-        return matching.DONE
-    return matching.cancel(market, securities, sides, orders, table, events, slot, 0, ouch.CANCEL_USER)
+        return NOTHING
+    return slot
 
 
 @kernel
-def one(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
-    k: int,
-) -> int:  # fmt: skip
-    """Let the next event of an instrument happen and draw the time of the one after: DONE or MORE."""
+def event(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, flow: np.ndarray, k: int) -> int:
+    """Draw what an instrument's flow does at its next time: NOTHING, ENTER its request, or the slot of an order to cancel."""
     market[0]["now_ns"] = max(market[0]["now_ns"], flow[k]["next_ns"])
-    standing = securities[k]["n_anonymous"]
-    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing
-    u = draw(flow, k) * total
-    done = i64(matching.DONE)
-    if securities[k]["state"] == matching.TRADING:
-        if u < flow[k]["limit_rate"]:
-            done = limit_order(market, securities, sides, orders, table, events, flow, k)
-        elif u < flow[k]["limit_rate"] + flow[k]["market_rate"]:
-            done = market_order(market, securities, sides, orders, table, events, flow, k)
-        elif standing > 0:
-            done = cancel_one(market, securities, sides, orders, table, events, flow, k)
     flow[k]["events"] += 1
     standing = securities[k]["n_anonymous"]
-    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing
+    u = draw(flow, k) * (flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing)
+    if securities[k]["state"] != matching.TRADING:
+        return NOTHING
+    if u < flow[k]["limit_rate"]:
+        return limit_order(securities, sides, flow, k)
+    if u < flow[k]["limit_rate"] + flow[k]["market_rate"]:
+        return market_order(market, securities, sides, flow, k)
+    return cancel_one(securities, sides, orders, flow, k) if standing > 0 else NOTHING
+
+
+@kernel
+def schedule(securities: np.ndarray, flow: np.ndarray, k: int) -> None:
+    """Draw when an instrument's flow acts again."""
+    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * securities[k]["n_anonymous"]
     flow[k]["next_ns"] += max(i64(-np.log(draw(flow, k)) / total * SECOND), i64(1))
-    return done
 
 
 @kernel
@@ -223,16 +211,9 @@ def due(flow: np.ndarray, until_ns: int) -> int:
 
 
 @kernel
-def first_book(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, flow: np.ndarray,
-    k: int,
-) -> None:  # fmt: skip
-    """Begin with a book: two orders at each of SEED_LEVELS prices a side, 1 to SEED_LEVELS ticks from the reference (81 events at most)."""
-    for level in range(1, SEED_LEVELS + 1):
-        for which in range(2):
-            away = level * securities[k]["tick"]
-            px = securities[k]["reference"] - away if which == Side.BUY else securities[k]["reference"] + away
-            if px <= 0:
-                continue
-            for _ in range(2):
-                order(market, securities, sides, orders, table, events, flow, k, i64(which), lots(flow, securities, k), px, ouch.DAY)
+def first_order(securities: np.ndarray, flow: np.ndarray, k: int, n: int) -> int:
+    """Fill in order n of FIRST_ORDERS of the first book: two at each of SEED_LEVELS prices a side, from one tick off the reference. As `event`."""
+    level, which = 1 + n // 4, i64((n >> 1) & 1)
+    away = level * securities[k]["tick"]
+    px = securities[k]["reference"] - away if which == Side.BUY else securities[k]["reference"] + away
+    return order(flow, k, which, lots(flow, securities, k), px, ouch.DAY) if px > 0 else NOTHING

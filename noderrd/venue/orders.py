@@ -4,8 +4,10 @@ What a client is told is its sequenced stream, kept by the record: a connection 
 bytes. So a replay and the live stream are the same bytes by the same way, and a slow reader costs its own connection's place, not memory.
 """
 
+import hmac
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ class Session:
         self.news = trio.lowlevel.ParkingLot()
         self.waiting: deque[tuple[int, int]] = deque(maxlen=REPLIES)  # (number of the last message, when it may go, CLOCK_MONOTONIC)
         self.last_due = 0
+        self.held = False
         self.heard = time.monotonic()
 
     def due(self, number: int) -> int:
@@ -42,27 +45,63 @@ class Session:
         return self.waiting[0][1] if self.waiting else 0
 
 
-class Port:
-    """The order port of an exchange."""
+@dataclass(frozen=True)
+class Seat:
+    """A login: whose stream it reads, whose requests it makes (None: it only reads), and whether orders end with its connection."""
 
-    def __init__(self, config: Config, exchange: Exchange, clock: Clock, log: Any) -> None:
-        self._config, self._exchange, self._clock, self._log = config, exchange, clock, log
-        self._sessions = [Session() for _ in config.ouch.users]
-        self._chance = np.random.default_rng([config.seed, len(config.ouch.users)])
+    name: str
+    password: str
+    stream: int
+    user: int | None
+    cancels: bool
+
+
+def order_seats(config: Config) -> list[Seat]:
+    """Give the logins of the order port."""
+    port = config.ouch
+    return [
+        Seat(u.user, u.password, k, k, port.cancel_on_disconnect if u.cancel_on_disconnect is None else u.cancel_on_disconnect)
+        for k, u in enumerate(port.users)
+    ]
+
+
+def drop_seats(config: Config, exchange: Exchange) -> list[Seat]:
+    """Give the logins of the drop copy port."""
+    return [Seat(u.user, u.password, exchange.drop_stream(u.account), None, cancels=False) for u in config.drop.users] if config.drop else []
+
+
+class Port:
+    """A port of an exchange: orders, or drop copies."""
+
+    def __init__(self, seats: list[Seat], exchange: Exchange, clock: Clock, log: Any) -> None:
+        self._seats, self._exchange, self._clock, self._log = seats, exchange, clock, log
+        self._sessions = [Session() for _ in seats]
+        self._of_stream: dict[int, list[Session]] = {}
+        for seat, session in zip(seats, self._sessions, strict=True):
+            self._of_stream.setdefault(seat.stream, []).append(session)
+        self._chance = np.random.default_rng([exchange.config.seed, len(seats)])
         self._door = Door(self.judge, log)
         self.ended = False
+        self.heartbeats = True
+        self.extra_us = 0  # how much slower than configured its answers are
         exchange.private_listeners.append(self._told)
 
     # What the exchange said.
 
-    def _told(self, user: int) -> None:
-        """Let a user's connection know that there is news."""
-        session, latency = self._sessions[user], self._config.latency
-        if latency.ack_us or latency.jitter_us:
-            delay = latency.ack_us * 1_000 + int(self._chance.random() * latency.jitter_us * 1_000)
-            session.last_due = max(session.last_due, time.monotonic_ns() + delay)
-            session.waiting.append((self._exchange.record.private_next(user) - 1, session.last_due))
-        session.news.unpark_all()
+    def _told(self, stream: int) -> None:
+        """Let the connections of a stream know that there is news."""
+        latency = self._exchange.config.latency
+        for session in self._of_stream.get(stream, ()):
+            delay = (latency.ack_us + self.extra_us) * 1_000 + int(self._chance.random() * latency.jitter_us * 1_000)
+            if delay:
+                session.last_due = max(session.last_due, time.monotonic_ns() + delay)
+                session.waiting.append((self._exchange.record.private_next(stream) - 1, session.last_due))
+            session.news.unpark_all()
+
+    def hold(self, user: int, *, on: bool) -> None:
+        """Hold a user's answers back, or let them go."""
+        self._sessions[user].held = on
+        self._sessions[user].news.unpark_all()
 
     def end(self) -> None:
         """Tell every client that the session is over."""
@@ -77,13 +116,15 @@ class Port:
     # Connections.
 
     def judge(self, name: str, password: str) -> int | None:
-        """Give a user's index, if the password is right."""
-        user = self._exchange.user_index(name)
-        return user if user is not None and self._config.ouch.users[user].password == password else None
+        """Give the index of a login, if the password is right."""
+        for k, seat in enumerate(self._seats):
+            if seat.name == name:
+                return k if hmac.compare_digest(seat.password.encode(), password.encode()) else None
+        return None
 
-    async def serve(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+    async def serve(self, address: str, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Take connections; the port is the task's word that it does. Raises OSError when the address is taken."""
-        host, port = split(self._config.ouch.listen)
+        host, port = split(address)
         listeners = await trio.open_tcp_listeners(port, host=host)
         task_status.started(listeners[0].socket.getsockname()[1])
         async with trio.open_nursery() as nursery:
@@ -97,15 +138,10 @@ class Port:
         """Cancel the orders of users who did not come back: after a restart nobody is connected, and that is silence like any other."""
         while True:
             await trio.sleep(HEARTBEAT_S)
-            for user, session in enumerate(self._sessions):
+            for seat, session in zip(self._seats, self._sessions, strict=True):
                 away = not session.connected and time.monotonic() - session.heard > SILENCE_S
-                if away and self._cancels(user) and len(self._exchange.open_orders(user)):
-                    self._cancel_all(user)
-
-    def _cancels(self, user: int) -> bool:
-        """Tell whether a user's orders end with the connection."""
-        own = self._config.ouch.users[user].cancel_on_disconnect
-        return self._config.ouch.cancel_on_disconnect if own is None else own
+                if away and seat.cancels and seat.user is not None and not self.ended and len(self._exchange.open_orders(seat.user)):
+                    self._cancel_all(seat.user)
 
     def _cancel_all(self, user: int) -> None:
         self._exchange.do(Cause(Kind.CANCEL_ALL, self._clock.now(), user, ouch.CANCEL_SUPERVISORY))
@@ -117,7 +153,7 @@ class Port:
         if session.connected:
             with trio.move_on_after(GIVE_WAY_S):
                 await session.gone.park()
-        end = self._exchange.record.private_next(login.user)
+        end = self._exchange.record.private_next(self._seats[login.user].stream)
         fault = ""
         if session.connected:
             fault = "already connected"
@@ -132,16 +168,16 @@ class Port:
 
     async def _attend(self, stream: trio.SocketStream, packets: Packets, login: Login, first: int) -> None:
         """Serve a user who is logged in."""
-        user, name, session = login.user, login.name, self._sessions[login.user]
+        seat, session = self._seats[login.user], self._sessions[login.user]
         reason = "end of session"
         with trio.CancelScope() as scope:
             session.connected = True  # before anything is awaited: the place is taken
             try:
                 await stream.send_all(soupbintcp.login_accepted(self._exchange.session, first))
-                self._log.info("logged in", user=name, number=first)
+                self._log.info("logged in", user=seat.name, number=first)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write, stream, user, first, scope)
-                    reason = await self._read(stream, packets, login.rest, user)
+                    nursery.start_soon(self._write, stream, seat.stream, session, first, scope)
+                    reason = await self._read(stream, packets, login.rest, seat)
                     nursery.cancel_scope.cancel()
             except* (trio.BrokenResourceError, trio.ClosedResourceError, Broken) as group:
                 reason = "; ".join(str(error.__cause__ or error) for error in group.exceptions)
@@ -149,14 +185,14 @@ class Port:
                 session.connected = False
                 session.gone.unpark()
                 session.heard = time.monotonic()
-        if not self.ended and self._cancels(user):  # not reached when the venue itself stops
-            self._cancel_all(user)
-        self._log.info("logged out", user=name, reason=reason)
+        if not self.ended and seat.cancels and seat.user is not None:  # not reached when the venue itself stops
+            self._cancel_all(seat.user)
+        self._log.info("logged out", user=seat.name, reason=reason)
 
-    async def _read(self, stream: trio.SocketStream, packets: Packets, rest: list[bytes], user: int) -> str:
+    async def _read(self, stream: trio.SocketStream, packets: Packets, rest: list[bytes], seat: Seat) -> str:
         """Take what a client says until it goes; gives why it went. Raises Broken."""
         for packet in rest:
-            if not self._take(packet, user):
+            if not self._take(packet, seat):
                 return "logout"
         while True:
             with trio.move_on_after(SILENCE_S) as patience:
@@ -164,32 +200,33 @@ class Port:
             if patience.cancelled_caught:
                 return f"silent for {SILENCE_S:.0f} s"
             for packet in packets.feed(data):
-                if not self._take(packet, user):
+                if not self._take(packet, seat):
                     return "logout"
 
-    def _take(self, packet: bytes, user: int) -> bool:
+    def _take(self, packet: bytes, seat: Seat) -> bool:
         """Do what a packet asks for; False: the client wants to go. Raises Broken for one that no client may send."""
         kind = packet[0]
         if kind == soupbintcp.UNSEQUENCED:
-            if not self.ended:
-                self._exchange.do(Cause(Kind.REQUEST, self._clock.now(), user, payload=packet[1:]))
+            if not self.ended and seat.user is not None:
+                self._exchange.do(Cause(Kind.REQUEST, self._clock.now(), seat.user, payload=packet[1:]))
         elif kind not in {soupbintcp.CLIENT_HEARTBEAT, soupbintcp.DEBUG, soupbintcp.LOGOUT_REQUEST}:
             message = f"a packet of type {chr(kind)!r}"
             raise Broken(message)
         return kind != soupbintcp.LOGOUT_REQUEST
 
-    async def _write(self, stream: trio.SocketStream, user: int, number: int, scope: trio.CancelScope) -> None:
-        """Send a user's stream from a number on; a heartbeat when there is nothing to say for a second."""
-        session, record = self._sessions[user], self._exchange.record
+    async def _write(self, stream: trio.SocketStream, of: int, session: Session, number: int, scope: trio.CancelScope) -> None:
+        """Send a stream from a number on; a heartbeat when there is nothing to say for a second."""
+        record = self._exchange.record
         with Timer() as timer:
             while True:
                 with trio.move_on_after(HEARTBEAT_S) as patience:
-                    while number >= record.private_next(user) and not self.ended:
+                    while session.held or (number >= record.private_next(of) and not self.ended):
                         await session.news.park()
                 if patience.cancelled_caught:
-                    await send(stream, soupbintcp.HEARTBEAT_OF_SERVER)
+                    if self.heartbeats:
+                        await send(stream, soupbintcp.HEARTBEAT_OF_SERVER)
                     continue
-                messages = record.private_messages(user, number, BATCH)
+                messages = record.private_messages(of, number, BATCH)
                 if not messages:  # the session is over and all is said
                     await send(stream, soupbintcp.END)
                     scope.cancel()

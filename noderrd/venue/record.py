@@ -44,6 +44,9 @@ class Kind(IntEnum):
     TAPE = 5  # argument: until when
     FLOW_ON = 6  # from now on
     FLOW_OFF = 7
+    EXPIRE = 8
+    CONTROL = 9  # payload: an operator's order, JSON
+    SKIP = 10  # argument: how many numbers of the feed are left out
 
 
 class Cause(NamedTuple):
@@ -115,7 +118,7 @@ class Record:
                 parts.append(body[start : start + size])
                 start += size
             effects = Effects(parts[1], count, parts[2])
-            self._index(at, payload, effects)
+            self._index(at, (kind, argument), payload, effects)
             yield Cause(kind, now_ns, user, argument, parts[0]), effects
             at += HEAD.size + len(body)
 
@@ -144,12 +147,14 @@ class Record:
             raise OSError(message)
         at = self._size
         self._size += len(entry)
-        self._index(at, sizes[0], effects)
+        self._index(at, (cause.kind, cause.argument), sizes[0], effects)
 
     # What was published.
 
-    def _index(self, at: int, payload: int, effects: Effects) -> None:
-        """Remember where an entry's messages lie."""
+    def _index(self, at: int, cause: tuple[int, int], payload: int, effects: Effects) -> None:
+        """Remember where an entry's messages lie. `cause`: kind and argument."""
+        if cause[0] == Kind.SKIP:
+            self._feed.next += cause[1]
         start = at + HEAD.size + BODY.size + payload
         if effects.count:
             self._feed.add(start, len(effects.feed), effects.count)
@@ -195,6 +200,8 @@ class Record:
 
     def private_messages(self, user: int, first: int, most: int) -> list[bytes]:
         """Give a client's messages from a sequence number on, `most` of them."""
+        if user >= len(self._streams):
+            return []
         stream = self._streams[user]
         stop = min(first - 1 + most, len(stream.at))
         return [os.pread(self._fd, stream.size[k], stream.at[k]) for k in range(first - 1, stop)]

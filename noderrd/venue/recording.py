@@ -15,7 +15,7 @@ from core.bigendian import get_u16, get_u48
 from core.integer import i64
 from core.jit import entry, kernel
 from core.layout import LOCATES, MESSAGE
-from noderrd.venue.tell import SYNTHETIC, publish
+from noderrd.venue.tell import SYNTHETIC, publish, room, tell
 
 MORE = matching.MORE
 DONE = matching.DONE
@@ -32,6 +32,9 @@ TAPE = np.dtype(
         ("synthetic", "i8"),  # trading actions that the recording lacked
         ("unknown", "i8"),  # messages about orders that are not in our books
         ("full", "i8"),  # orders that did not fit into our books
+        ("clamped", "i8"),  # messages that found fewer shares, or clients' orders before theirs
+        ("altered", "i8"),  # messages published in their place
+        ("phase", "i8"),  # code of the last System Event
         ("unread", "i8"),  # blocks whose message is not in the specification: published, not applied
         ("ts_ns", "i8"),  # of the last message
         ("msg", MESSAGE, (1,)),
@@ -79,30 +82,105 @@ def whole(tape: np.ndarray) -> int:
 
 
 @kernel
-def apply(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, state: np.ndarray, inst: int) -> None:
-    """Do to our book what the message says (ITCH 5.0 sections 1.3 and 1.4)."""
+def alter(told: np.ndarray, out: np.ndarray, feed: np.ndarray, state: np.ndarray, kind: int, ref: int, qty: int, px: int) -> None:
+    """Publish what a recorded message has become, for the same symbol at the same time."""
+    msg, source = told[0]["msg"], state[0]["msg"]
+    msg[0]["kind"] = kind
+    msg[0]["locate"] = source[0]["locate"]
+    msg[0]["tracking"] = SYNTHETIC
+    msg[0]["ts_ns"] = source[0]["ts_ns"]
+    msg[0]["stock"] = source[0]["stock"]
+    msg[0]["ref"] = ref
+    msg[0]["new_ref"] = source[0]["new_ref"]
+    msg[0]["side"] = source[0]["side"]
+    msg[0]["qty"] = qty
+    msg[0]["px"] = px
+    msg[0]["match"] = source[0]["match"]
+    msg[0]["code"] = source[0]["code"]
+    msg[0]["text"] = source[0]["text"]
+    publish(out, feed, msg)
+    state[0]["altered"] += 1
+
+
+@kernel
+def arrive(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray, state: np.ndarray,
+    inst: int, which: int, ref: int, qty: int, px: int, recorded: int,
+) -> int:  # fmt: skip
+    """Let an order of the recording come: it trades with clients whom it meets, the rest goes on the book: how many shares that is."""
+    left = matching.hit(market, securities, sides, orders, table, events, inst, which, qty, px) if qty > 0 else i64(0)
+    if left < qty:
+        tell(market, securities, events, holdings, told, out, feed, private)
+    if matching.place(market, securities, sides, orders, table, inst, which, ref, left, px, recorded) != DONE:
+        state[0]["full"] += 1
+    return left
+
+
+@kernel
+def apply(
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray, state: np.ndarray, inst: int,
+) -> bool:  # fmt: skip
+    """Do to our book what the message says (ITCH 5.0 sections 1.3 and 1.4). Tells whether it can be published as it is.
+
+    A recorded execution is an aggressor at its price: clients' orders that stand before the recorded one are filled first, and what they took the
+    recorded order loses all the same, so that it ends as it did. Shares that clients took from recorded orders are not there for later messages.
+    """
     msg = state[0]["msg"][0]
-    kind = msg["kind"]
+    kind, ref, qty = msg["kind"], msg["ref"], msg["qty"]
     if kind == itch.A or kind == itch.F:
-        which, qty, px = i64(msg["side"]), msg["qty"], msg["px"]
-        if matching.place(market, securities, sides, orders, table, inst, which, msg["ref"], qty, px) != DONE:
-            state[0]["full"] += 1
-        return
-    slot = matching.find(orders, table, matching.key_of_ref(msg["ref"]))
+        left = arrive(
+            market, securities, sides, orders, table, events, holdings, told, out, feed, private, state, inst, i64(msg["side"]), ref, qty,
+            msg["px"], qty,
+        )  # fmt: skip
+        if left == qty:
+            return True
+        if left > 0:
+            alter(told, out, feed, state, kind, ref, left, msg["px"])
+        return False
+    slot = matching.find(orders, table, matching.key_of_ref(ref))
     if slot < 0:
         state[0]["unknown"] += 1
-        return
+        return True
+    which, px, there = i64(orders[slot]["side"]), orders[slot]["px"], orders[slot]["qty"]
+    taken = orders[slot]["user_ref"] - there  # by clients
     if kind == itch.D:
-        matching.reduce(market, securities, sides, orders, table, slot, orders[slot]["qty"])
-    elif kind == itch.U:
-        which = i64(orders[slot]["side"])
-        matching.reduce(market, securities, sides, orders, table, slot, orders[slot]["qty"])
-        if matching.place(market, securities, sides, orders, table, inst, which, msg["new_ref"], msg["qty"], msg["px"]) != DONE:
-            state[0]["full"] += 1
-    else:
-        if kind == itch.E:
-            securities[inst]["last_px"] = orders[slot]["px"]
-        matching.reduce(market, securities, sides, orders, table, slot, msg["qty"])
+        matching.lessen(market, securities, sides, orders, table, slot, orders[slot]["user_ref"])
+        state[0]["clamped"] += 0 if there > 0 else 1
+        return there > 0
+    if kind == itch.U:
+        matching.lessen(market, securities, sides, orders, table, slot, orders[slot]["user_ref"])
+        wanted = max(qty - taken, i64(0))
+        left = arrive(
+            market, securities, sides, orders, table, events, holdings, told, out, feed, private, state, inst, which, msg["new_ref"], wanted,
+            msg["px"], qty,
+        )  # fmt: skip
+        if taken == 0 and left == qty:
+            return True
+        state[0]["clamped"] += 1
+        if there > 0:
+            alter(told, out, feed, state, itch.U if left > 0 else itch.D, ref, left, msg["px"])
+        elif left > 0:
+            state[0]["msg"][0]["side"] = which
+            alter(told, out, feed, state, itch.A, msg["new_ref"], left, msg["px"])
+        return False
+    left = qty
+    if kind != itch.X and there > 0:
+        securities[inst]["last_px"] = px
+        left = matching.hit(market, securities, sides, orders, table, events, inst, 1 - which, qty, px)
+        if left < qty:
+            tell(market, securities, events, holdings, told, out, feed, private)
+    off = matching.lessen(market, securities, sides, orders, table, slot, qty)
+    if off == qty and left == qty:
+        return True
+    state[0]["clamped"] += 1
+    traded = min(left, off)
+    if traded > 0:
+        alter(told, out, feed, state, kind, ref, traded, msg["px"])
+    if off > traded:
+        alter(told, out, feed, state, itch.D if off == there else itch.X, ref, off - traded, 0)
+    return False
 
 
 @kernel
@@ -133,52 +211,57 @@ def bind(securities: np.ndarray, known: np.ndarray, locate: int, stock: int) -> 
 
 
 @kernel
-def one(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, told: np.ndarray, out: np.ndarray,
-    feed: np.ndarray, tape: np.ndarray, state: np.ndarray, known: np.ndarray,
-) -> None:  # fmt: skip
-    """Publish the next message and apply it to our books."""
-    at = state[0]["at"]
-    size = get_u16(tape, at)
+def note(
+    market: np.ndarray, securities: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, state: np.ndarray, known: np.ndarray
+) -> int:
+    """Learn from a message what is not about an order: the instrument that it is about, -1 for none of ours."""
     msg = state[0]["msg"]
-    kind = itch.decode(tape, at + 2, size, msg)
-    state[0]["messages"] += 1
-    state[0]["at"] = at + 2 + size
-    if kind < 0:
-        state[0]["unread"] += 1
-    else:
-        locate = i64(msg[0]["locate"])
-        state[0]["ts_ns"] = msg[0]["ts_ns"]
-        market[0]["now_ns"] = max(market[0]["now_ns"], msg[0]["ts_ns"])
-        if kind == itch.R or ((kind == itch.A or kind == itch.F) and known[locate]["inst"] < 0):
-            bind(securities, known, locate, msg[0]["stock"])
-        if kind == itch.H:
-            known[locate]["state"] = msg[0]["code"]
-            if known[locate]["inst"] >= 0:
-                securities[known[locate]["inst"]]["state"] = msg[0]["code"]
-        elif (kind == itch.A or kind == itch.F) and known[locate]["state"] == 0:
-            open_symbol(told, out, feed, state, known)
-        inst = i64(known[locate]["inst"])
-        if inst >= 0 and kind in (itch.A, itch.F, itch.E, itch.C, itch.X, itch.D, itch.U):
-            apply(market, securities, sides, orders, table, state, inst)
-    to = out[0]["feed_size"]
-    for k in range(2 + size):
-        feed[to + k] = tape[at + k]
-    out[0]["feed_size"] = to + 2 + size
-    out[0]["feed_count"] += 1
+    kind, locate = i64(msg[0]["kind"]), i64(msg[0]["locate"])
+    state[0]["ts_ns"] = msg[0]["ts_ns"]
+    market[0]["now_ns"] = max(market[0]["now_ns"], msg[0]["ts_ns"])
+    if kind == itch.R or ((kind == itch.A or kind == itch.F) and known[locate]["inst"] < 0):
+        bind(securities, known, locate, msg[0]["stock"])
+    if kind == itch.S:
+        state[0]["phase"] = msg[0]["code"]
+    inst = i64(known[locate]["inst"])
+    if kind == itch.H:
+        known[locate]["state"] = msg[0]["code"]
+        if inst >= 0:
+            securities[inst]["state"] = msg[0]["code"]
+            securities[inst]["halt_reason"] = msg[0]["text"]
+    elif (kind == itch.A or kind == itch.F) and known[locate]["state"] == 0:
+        open_symbol(told, out, feed, state, known)
+    return inst
 
 
-@kernel
+@entry
 def play(
-    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, told: np.ndarray, out: np.ndarray,
-    feed: np.ndarray, tape: np.ndarray, state: np.ndarray, known: np.ndarray, until_ns: int, most: int,
+    market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
+    holdings: np.ndarray, told: np.ndarray, out: np.ndarray, feed: np.ndarray, private: np.ndarray, tape: np.ndarray, state: np.ndarray,
+    known: np.ndarray, until_ns: int, most: int,
 ) -> int:  # fmt: skip
-    """Publish messages up to a venue time, at most `most`: DONE when none is due, else MORE."""
+    """Publish messages up to a venue time, or what they have become, at most `most`: DONE when none is due, else MORE."""
     for _ in range(most):
         at = state[0]["at"]
         if at >= tape.shape[0] or get_u48(tape, at + 7) > until_ns:
             return DONE
-        if out[0]["feed_size"] + 128 + get_u16(tape, at) > feed.shape[0]:
+        size = get_u16(tape, at)
+        if not room(market, events, out, feed, private) or out[0]["feed_size"] + events.shape[0] * 48 + size > feed.shape[0]:
             return MORE
-        one(market, securities, sides, orders, table, told, out, feed, tape, state, known)
+        kind = itch.decode(tape, at + 2, size, state[0]["msg"])
+        state[0]["messages"] += 1
+        state[0]["at"] = at + 2 + size
+        as_it_is = True
+        if kind < 0:
+            state[0]["unread"] += 1
+        else:
+            inst = note(market, securities, told, out, feed, state, known)
+            if inst >= 0 and kind in (itch.A, itch.F, itch.E, itch.C, itch.X, itch.D, itch.U):
+                as_it_is = apply(market, securities, sides, orders, table, events, holdings, told, out, feed, private, state, inst)
+        if as_it_is:
+            to = out[0]["feed_size"]
+            for k in range(2 + size):
+                feed[to + k] = tape[at + k]
+            out[0]["feed_size"] = to + 2 + size
+            out[0]["feed_count"] += 1
     return MORE

@@ -74,35 +74,45 @@ async def _run(config: settings.Config, log: Any) -> None:
 
     from noderrd.venue.admin import Admin
     from noderrd.venue.faults import FaultyLine, faults_of
-    from noderrd.venue.feed import open_lines
+    from noderrd.venue.feed import Feed, open_lines
     from noderrd.venue.glimpse import Glimpse
+    from noderrd.venue.orders import Port, drop_seats, order_seats
     from noderrd.venue.record import Record
     from noderrd.venue.service import Service
 
     record = Record(config.record.file if config.record else None)
     service = Service(config, record, log)
+    exchange = service.exchange
     lines = open_lines(config.itch, log)
     faulty = {name: FaultyLine(line, faults_of(config.itch, name), [config.seed, k]) for k, (name, line) in enumerate(lines.items())}
-    feed, port = service.listen(dict(faulty))
-    admin = Admin(service, service.exchange, port, log)
+    feed = Feed(exchange, dict(faulty), log)
+    port = Port(order_seats(config), exchange, service.clock, log)
+    drop = Port(drop_seats(config, exchange), exchange, service.clock, log)
+    admin = Admin(service, feed, port, faulty, log)
+    service.on_close += [feed.end, port.end, drop.end]
+    if exchange.closed:
+        for end in service.on_close:
+            end()
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             for one in faulty.values():
                 nursery.start_soon(one.deliver)
             nursery.start_soon(feed.heartbeats)
             await nursery.start(feed.serve, config.itch.rerequest)
-            await nursery.start(port.serve)
+            await nursery.start(port.serve, config.ouch.listen)
+            if config.drop is not None:
+                await nursery.start(drop.serve, config.drop.listen)
             if config.glimpse is not None:
-                await nursery.start(Glimpse(service.exchange, port.judge, log).serve, config.glimpse.listen)
-            nursery.start_soon(service.flow)
+                await nursery.start(Glimpse(exchange, port.judge, log).serve, config.glimpse.listen)
+            nursery.start_soon(service.run, admin.ask)
             await nursery.start(admin.serve, config.admin.socket)
             log.info("open", ouch=config.ouch.listen, rerequest=config.itch.rerequest, admin=str(config.admin.socket))
             async for number in signals:
                 log.info("stopping", signal=signal.Signals(number).name)
                 break
             if config.record is None:
-                feed.end()
-                port.end()
+                for end in service.on_close:
+                    end()
                 await trio.sleep(FAREWELL_S)
             nursery.cancel_scope.cancel()
     for line in lines.values():

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from core import ouch
 from noderrd.lane import cache
-from noderrd.venue import config, engine, recording
+from noderrd.venue import config, control, engine, recording
 from noderrd.venue.exchange import Exchange
 from noderrd.venue.record import Cause, Kind, Record
 
@@ -22,7 +23,7 @@ def scratch(kind: Any, file: Path | None = None) -> Exchange:
     users = (config.User("ONE", "x", "ONE"), config.User("TWO", "x", "TWO"))
     listing = (config.Instrument("WARM", Decimal(100)),)
     doors = (config.Itch(NOWHERE, NOWHERE, NOWHERE), config.Ouch(NOWHERE, users), config.Admin(Path()))
-    exchange = Exchange(config.Config("WARM", *doors, listing, flow=config.Flow(kind, file)), Record(None))
+    exchange = Exchange(config.Config("WARM", *doors, listing, flow=config.Flow(kind, file)), Record(None), control.act)
     exchange.open("WARM", 0, NOON)
     return exchange
 
@@ -55,6 +56,7 @@ def _up(log: Any) -> None:
     exchange.snapshot()
     done("flow")
     exchange.next_expiry()
+    exchange.operate(engine.CANCEL_WHERE, NOON, user=0, px=ouch.CANCEL_USER)
     tape = np.frombuffer(bytearray(b"\0\x0cS" + bytes(10) + b"O"), np.uint8)
     recording.whole(tape)
     exchange.replay(tape, *recording.state(), recording.EVER)

@@ -11,8 +11,11 @@ import trio
 from noderrd import logs
 from noderrd.venue import config
 from noderrd.venue.admin import Admin
+from noderrd.venue.faults import Faults, FaultyLine
+from noderrd.venue.feed import Feed
 from noderrd.venue.glimpse import Glimpse
-from noderrd.venue.record import Record
+from noderrd.venue.orders import Port, drop_seats, order_seats
+from noderrd.venue.record import Cause, Kind, Record
 from noderrd.venue.service import Service
 
 NOWHERE = "127.0.0.1:0"
@@ -69,9 +72,23 @@ class Venue:
             raise
         self.exchange = self.service.exchange
         self.line = Kept()
-        self.feed, self.port = self.service.listen({"a": self.line})
+        faulty = FaultyLine(self.line, Faults(), [1])
+        self.feed = Feed(self.exchange, {"a": faulty}, log)
+        self.port = Port(order_seats(settings), self.exchange, self.service.clock, log)
+        self.drop = Port(drop_seats(settings, self.exchange), self.exchange, self.service.clock, log)
         self.glimpse = Glimpse(self.exchange, self.port.judge, log)
-        self.admin = Admin(self.service, self.exchange, self.port, log)
+        self.admin = Admin(self.service, self.feed, self.port, {"a": faulty}, log)
+        self.service.on_close += [self.feed.end, self.port.end, self.drop.end]
+
+    def ask(self, do, **arguments):
+        """Put a question to the admin socket's other side."""
+        return self.admin.ask({"do": do, **arguments})
+
+    def request(self, user, message):
+        """Take a client's OUCH message, without a connection; gives what that user is told of it."""
+        before = self.record.private_next(user)
+        self.exchange.do(Cause(Kind.REQUEST, self.service.clock.now(), user, payload=message))
+        return self.record.private_messages(user, before, 1 << 16)
 
     def messages(self):
         """Every message of the feed, from the first one on."""
@@ -89,7 +106,8 @@ class Venue:
     @contextlib.asynccontextmanager
     async def open(self):
         async with trio.open_nursery() as nursery:
-            self.ouch = await nursery.start(self.port.serve)
+            self.ouch = await nursery.start(self.port.serve, NOWHERE)
+            self.copies = await nursery.start(self.drop.serve, NOWHERE)
             self.rerequest = await nursery.start(self.feed.serve, NOWHERE)
             self.snapshots = await nursery.start(self.glimpse.serve, NOWHERE)
             try:
@@ -155,18 +173,42 @@ async def login(port, user="ONE", password="secret", session="", number=1):
     return client
 
 
-def enter(ref, side, qty, px, tif=b"0", stock=b"TEST", display=b"Y", options=b""):
+def enter(ref, side, qty, px, tif=b"0", stock=b"TEST", display=b"Y", cross=b"N", options=b""):
     """Enter Order, OUCH 5.0 section 2.1; px in 1e-4."""
-    body = struct.pack(">cIcI8sQ", b"O", ref, side, qty, stock.ljust(8), px) + tif + display + b"PNN" + f"C{ref}".ljust(14).encode()
+    body = struct.pack(">cIcI8sQ", b"O", ref, side, qty, stock.ljust(8), px) + tif + display + b"PN" + cross + f"C{ref}".ljust(14).encode()
     return body + struct.pack(">H", len(options)) + options
 
 
-def replace(old, ref, qty, px, tif=b"0", options=b""):
+def replace(old, ref, qty, px, tif=b"0", display=b"Y", options=b""):
     """Replace Order, section 2.2."""
-    body = struct.pack(">cIIIQ", b"U", old, ref, qty, px) + tif + b"YN" + f"C{ref}".ljust(14).encode()
+    body = struct.pack(">cIIIQ", b"U", old, ref, qty, px) + tif + display + b"N" + f"C{ref}".ljust(14).encode()
     return body + struct.pack(">H", len(options)) + options
 
 
 def cancel(ref, qty=0):
     """Cancel Order, section 2.3."""
     return struct.pack(">cII", b"X", ref, qty)
+
+
+def modify(ref, side, qty):
+    """Modify Order, section 2.4."""
+    return struct.pack(">cIcI", b"M", ref, side, qty)
+
+
+def option(tag, form, value):
+    """One element of an appendage (appendix A)."""
+    data = struct.pack(f">{form}", value)
+    return bytes([len(data) + 1, tag]) + data
+
+
+POST_ONLY = option(12, "c", b"P")
+
+
+def least(qty):
+    """Minimum quantity."""
+    return option(3, "I", qty)
+
+
+def floor(qty):
+    """Displayed quantity of an order with reserve."""
+    return option(5, "I", qty)
