@@ -178,6 +178,7 @@ def _compiled() -> Callable[[str, int, int], tuple[np.ndarray, np.ndarray]]:
     def measure(case: str, levels: int, operations: int) -> tuple[np.ndarray, np.ndarray]:
         market: Any = matching.state(1, POOL)
         asked = np.zeros(1, ouch.OUCH_IN)
+        asked["display"], asked["cross"] = ouch.VISIBLE, ouch.CONTINUOUS
         alive = np.zeros((2 * levels * PER_LEVEL, 3), np.int64)
         random = np.array([7 + levels], np.uint64)
         samples, empty = np.zeros(WARM_UP + operations, np.int64), np.zeros(WARM_UP + operations, np.int64)

@@ -8,10 +8,10 @@ import struct
 import subprocess
 
 import pytest
+from venue.rig import enter, login
 
 from noderrd.venue import config
 from noderrd.venue.record import Cause, Kind
-from venue.rig import enter, login
 
 FEED, ORDERS, CLIENT = 26_400, 26_401, 40_000
 
