@@ -14,7 +14,7 @@ from core import book, features, itch
 from core import layout as at
 from core.bigendian import get_u16
 from core.jit import entry
-from noderrd.venue import config
+from noderrd.venue import config, control
 from noderrd.venue.exchange import Exchange
 from noderrd.venue.record import Cause, Effects, Kind, Record
 
@@ -80,7 +80,9 @@ class Market:
     def _exchange(venue: int, seed: int, rate: float) -> Exchange:
         listing = tuple(config.Instrument(symbol, Decimal(price)) for symbol, price in SYMBOLS.items())
         doors = (config.Itch(NOWHERE, NOWHERE, NOWHERE), config.Ouch(NOWHERE, ()), config.Admin(Path()))
-        return Exchange(config.Config(f"SIM{venue}", *doors, listing, seed=seed * 10 + venue, flow=config.Flow("zero", rate=rate)), Record(None))
+        return Exchange(
+            config.Config(f"SIM{venue}", *doors, listing, seed=seed * 10 + venue, flow=config.Flow("zero", rate=rate)), Record(None), control.act
+        )
 
     def _listen(self, venue: int, _first: int, effects: Effects) -> None:
         data = np.frombuffer(effects.feed, np.uint8)
