@@ -63,7 +63,12 @@ class Scaled:
     """The time of a recording: begins at its first message and runs `speed` times as fast as the host's; at 0 every moment has come."""
 
     def __init__(self, first_ns: int, speed: float) -> None:
-        self._first, self._speed, self._began = first_ns, speed, time.monotonic_ns()
+        self._speed = speed
+        self.resume(first_ns)
+
+    def resume(self, first_ns: int) -> None:
+        """Go on from this time: after a pause, what lies between did not happen."""
+        self._first, self._began = first_ns, time.monotonic_ns()
 
     def now(self) -> int:
         """Give the time."""

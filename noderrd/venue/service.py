@@ -22,6 +22,7 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SESSION_MAX = 10
 INDICATE_NS = 60 * SECOND  # how long before a cross its indicator begins
 INDICATE_EVERY_NS = 5 * SECOND
+LOOK_S = 0.5  # how often it is looked whether an order came that expires sooner than anything else happens
 LATE_NS = 10 * SECOND  # how long before a cross its orders can no longer be changed
 BEFORE_NS = 600 * SECOND  # virtual time begins so long before the open
 
@@ -139,12 +140,8 @@ class Service:
         if on and not self.exchange.flow_on and isinstance(self.clock, Scaled):
             due = self.exchange.next_due_on_tape()
             if due is not None:
-                self.clock = Scaled(due, self._config.flow.speed)
+                self.clock.resume(due)
         self.exchange.do(Cause(Kind.FLOW_ON if on else Kind.FLOW_OFF, self.clock.now()))
-        self._changed.unpark_all()
-
-    def changed(self) -> None:
-        """Look again at what comes next: a request may have brought an order that expires."""
         self._changed.unpark_all()
 
     def next_ns(self) -> int | None:
@@ -193,9 +190,10 @@ class Service:
                 due = self.next_ns()
                 deadline = self.clock.deadline(due) if due is not None else None
                 if due is None or deadline is None:
-                    await self._changed.park()
+                    with trio.move_on_after(LOOK_S):
+                        await self._changed.park()
                     continue
-                with trio.move_on_after(1.0):  # an order that expires sooner may have come
+                with trio.move_on_after(LOOK_S):
                     await timer.sleep_until(max(deadline, time.monotonic_ns() + STEP_NS) if deadline else 0)
                 until = self.clock.now() if deadline else recording.EVER
                 while self.act(until, answer):

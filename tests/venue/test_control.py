@@ -3,7 +3,7 @@
 import struct
 
 import trio
-from venue.rig import cancel, configuration, enter, login, replace
+from venue.rig import cancel, configuration, enter, login, option, replace
 
 from noderrd.venue import auction, config
 
@@ -270,6 +270,16 @@ def test_restart_repeats_what_operators_did(make, tmp_path):
     assert (again.messages(), again.exchange.book(0), again.exchange.counts()) == before
     again.ask("advance", seconds=7 * 3600)
     assert again.exchange.closed
+
+
+async def test_orders_expire_on_the_hosts_clock_too(make):
+    async with make(time=config.Time("real")).open() as venue, trio.open_nursery() as nursery:
+        nursery.start_soon(venue.service.run, venue.admin.ask)
+        one = await login(venue.ouch)
+        await one.request(enter(1, b"B", 100, 990_000, b"6", options=option(15, "I", 1)))
+        await one.until(lambda: one.of(b"C"))
+        assert one.of(b"C")[0][17:] == b"T"
+        nursery.cancel_scope.cancel()
 
 
 async def test_drop_copy_carries_an_accounts_executions_cancels_and_busts(make):
