@@ -118,7 +118,7 @@ def test_an_operator_s_day(house, node):
 
     status = node.ask("status")
     assert (status["state"], status["mode"], status["halts"]) == ("ready", "armed", [])
-    assert [p["name"] for p in status["processes"]] == ["lane0", "journal"]
+    assert [p["name"] for p in status["processes"]] == ["lane0", "journal", "guard"]
     assert all(p["state"] == "ready" and p["pid"] for p in status["processes"])
     assert {o["ord_status"] for o in node.ask("orders")["orders"]} >= {"FILLED"}
     assert node.ask("latency")["tick_to_trade"]["n"] > 0
@@ -274,7 +274,7 @@ def test_a_second_ctrl_c_leaves_at_once(house, node):
     time.sleep(0.5)
     assert node.child.alive
     os.kill(node.child.pid, signal.SIGINT)
-    assert wait_until(lambda: not node.child.alive, 5.0)
+    assert wait_until(lambda: not node.child.alive, SOON_S)
     assert node.child.stop() == 130
     assert not house.shared.exists()
     for pid in pids:
