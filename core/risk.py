@@ -210,7 +210,9 @@ def reduces(positions: np.ndarray, index: int, side: int, more: int) -> bool:
 
 
 @kernel
-def position_limits(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, side: int, more: int, verdict: np.ndarray) -> int:
+def position_limits(
+    positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, side: int, more: int, verdict: np.ndarray
+) -> int:
     """Position with open orders at their worst, of the strategy and of all strategies in the instrument."""
     which = i64(Limit.MAX_LONG) if side == Side.BUY else i64(Limit.MAX_SHORT)
     code = i64(Denial.MAX_LONG) if side == Side.BUY else i64(Denial.MAX_SHORT)
@@ -225,7 +227,8 @@ def position_limits(positions: np.ndarray, limits: np.ndarray, index: int, inst:
         return Denial.PASS
     together = i64(more)
     for s in range(MAX_STRATEGIES):
-        together += worst(positions, s * n_insts + inst, side)
+        if (held >> s) & 1:
+            together += worst(positions, s * n_insts + inst, side)
     if together > limits[index]["account"][Limit.MAX_POSITION]:
         refuse_account(verdict, limits, index, Limit.MAX_POSITION, together)
         return Denial.MAX_POSITION
@@ -236,7 +239,7 @@ def position_limits(positions: np.ndarray, limits: np.ndarray, index: int, inst:
 
 
 @kernel
-def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, verdict: np.ndarray) -> int:
+def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, verdict: np.ndarray) -> int:
     """Orders open at once in the instrument, of the strategy and of all."""
     own = positions[index]["n_open"] + 1
     if own > limits[index]["limit"][Limit.MAX_OPEN_ORDERS]:
@@ -246,7 +249,8 @@ def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int
         return Denial.PASS
     together = i64(1)
     for s in range(MAX_STRATEGIES):
-        together += positions[s * n_insts + inst]["n_open"]
+        if (held >> s) & 1:
+            together += positions[s * n_insts + inst]["n_open"]
     if together > limits[index]["account"][Limit.MAX_OPEN_ORDERS]:
         refuse_account(verdict, limits, index, Limit.MAX_OPEN_ORDERS, together)
         return Denial.MAX_OPEN_ORDERS
@@ -398,7 +402,8 @@ def mark(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.
     positions[index]["long"] = long
     positions[index]["short"] = short
     positions[index]["profit"] = profit
-    some = positions[index]["position"] != 0 or positions[index]["open_buy"] != 0 or positions[index]["open_sell"] != 0
+    row = positions[index]
+    some = row["position"] != 0 or row["open_buy"] != 0 or row["open_sell"] != 0 or row["n_open"] != 0
     insts[inst]["held"] = (insts[inst]["held"] | (i64(1) << strat)) if some else (insts[inst]["held"] & ~(i64(1) << strat))
     if broken(accounts, i64(MAX_STRATEGIES), limits[index]["account"], limits[index]["account_rule"]) != Denial.PASS:
         return 1 + MAX_STRATEGIES
@@ -558,11 +563,11 @@ def check(
         if code != Denial.PASS:
             return code
         if slot < 0:
-            code = open_orders(positions, limits, index, inst, n_insts, verdict)
+            code = open_orders(positions, limits, index, inst, n_insts, insts[inst]["held"], verdict)
             if code != Denial.PASS:
                 return code
     if more > 0:
-        code = position_limits(positions, limits, index, inst, n_insts, side, more, verdict)
+        code = position_limits(positions, limits, index, inst, n_insts, insts[inst]["held"], side, more, verdict)
         if code != Denial.PASS:
             return code
     code = money(lane, insts, positions, limits, index, inst, strat, side, order_px, more, verdict)

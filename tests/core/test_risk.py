@@ -80,6 +80,7 @@ class Desk:
         row = self.positions[strat * N + INST]
         row["position"], row["open_buy"], row["open_sell"], row["n_open"] = position, open_buy, open_sell, n_open
         held = self.positions.reshape(MAX_STRATEGIES, N)[:, INST]
+        self.insts[INST]["held"] |= 1 << strat
         self.exposure[2, 0]["buy"] = (held["position"] + held["open_buy"]).sum()
         self.exposure[2, 0]["sell"] = (held["open_sell"] - held["position"]).sum()
 

@@ -1,5 +1,6 @@
 """A strategy that does what the last trade says: its quantity is the order, so that a test speaks to it through the feed.
 
+Odd quantities are the market's own.
 Below 800_000: a new day order of that many shares, at the trade's price, on the trade's side. From 800_000: immediate-or-cancel of the rest.
 From 900_000: replace the first own order, its total the rest. 999_999: cancel all. 999_998: answer with a fault.
 """
@@ -19,6 +20,8 @@ def on_event(event, view, params, state, out):
     if event[0]["kind"] != EventKind.TRADE:
         return 0
     qty = event[0]["last_qty"]
+    if qty < 900_000 and qty % 2 == 1:
+        return 0  # a trade of the market's own
     if qty == 999_998:
         return -7
     out[0]["venue"] = event[0]["venue"]
