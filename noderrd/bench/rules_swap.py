@@ -8,6 +8,7 @@ in every round the widest gap is what the loop itself noted as its longest turn.
 messages that were missing, notices and journal records lost, a round each.
 """
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -64,7 +65,10 @@ class Rig:
         where = plan.places(group if ports.multicast_works(group) else ports.LOOPBACK)
         place = {EXCHANGE.name: where[EXCHANGE.name]}
         config = plan.write_venue(folder / "venues", EXCHANGE, place[EXCHANGE.name], 7, cod=True)
-        plan.write_node(folder, place, *lane_core())
+        core, idle = lane_core()
+        plan.write_node(folder, place, core, idle)
+        self._cores = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, self._cores - {core} or self._cores)  # exchange, daemon and writer keep off the lane's core
         self.policy(1)
         self._venue = Venue(EXCHANGE.name, config, folder / "venues" / f"{EXCHANGE.name}.sock", folder / "logs" / "venue.jsonl")
         self._venue.wait_ready()
@@ -103,6 +107,7 @@ class Rig:
         """End everything that was started."""
         self.node.stop()
         self._venue.child.stop()
+        os.sched_setaffinity(0, self._cores)
 
 
 def rounds(rig: Rig, change: Callable[[int], None], n: int) -> tuple[np.ndarray, np.ndarray]:
