@@ -91,7 +91,8 @@ def write(folder: Path, memory: Path, rounds: int) -> Row:
         while writer.backlog:
             began = time.perf_counter_ns()
             taken = writer.turn(time.time_ns())
-            samples.append((time.perf_counter_ns() - began) / taken)
+            if taken:
+                samples.append((time.perf_counter_ns() - began) / taken)
             n += taken
     writer.close()
     return Row(NAME, "write", "ns", np.array(samples), more={"records": n, "records_per_s": int(1e9 / np.mean(samples))})

@@ -23,7 +23,8 @@ from noderrd.journal import lock, segment
 from noderrd.journal.segment import HEADER, RECORD, ROW, Damaged, Place
 from noderrd.lane.memory import Shared
 
-GROUP = 4096  # records flushed at once, at most
+GROUP = 4096  # records that are flushed without waiting for more
+MOST = at.JOURNAL_SLOTS // 2  # and with one flush, about
 SYNC_NS = 10_000_000
 RETRY_NS = 1_000_000_000
 CAPACITY = 1 << 16  # records a segment: 10 MiB
@@ -70,7 +71,7 @@ class Writer:
     # One turn.
 
     def turn(self, now_ns: int) -> int:
-        """Write what waits, up to GROUP, and flush when it is time; gives how many records were taken.
+        """Write what waits, and flush when it is time; gives how many records were taken.
 
         Raises Damaged. A disk's error is said in the shared file, and the turn is made again after RETRY_NS.
         """
@@ -80,7 +81,10 @@ class Writer:
         try:
             if self._fd < 0:
                 self._resume(now_ns)
-            taken = self._append(now_ns)
+            taken, more = 0, self._append(now_ns)
+            while more:  # the slower the disk, the more goes with one flush
+                taken += more
+                more = self._append(now_ns) if taken < MOST else 0
             if self._since_ns and (self._next - int(self._control["journal_tail"]) >= GROUP or now_ns - self._since_ns >= SYNC_NS):
                 self.flush()
         except OSError as error:
@@ -167,14 +171,14 @@ class Writer:
     def _after_crash(self, last: Place) -> None:
         """Find the end of a journal whose ring is gone (power loss, another machine's start) and cut off what is torn.
 
-        Raises Damaged when more than one group lies behind the last good record: that is no torn tail, and a person must look.
+        Raises Damaged when more than one flush lies behind the last good record: that is no torn tail, and a person must look.
         """
         raw = last.read()
         head = segment.read_header(raw, last.path.name)[0]
         good = [*segment.intact(raw)]
         end = segment.offset_of(len(good))
         torn = raw[end:].rstrip(b"\0")
-        if len(torn) > GROUP * RECORD.itemsize:
+        if len(torn) > (MOST + GROUP) * RECORD.itemsize:
             raise Damaged(last.path.name, end, "checksum, and more behind it than a crash leaves: move the journal away to start another")
         if torn:
             last.path.with_suffix(".torn").write_bytes(torn)

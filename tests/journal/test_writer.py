@@ -21,7 +21,7 @@ from noderrd.journal.lock import Busy
 from noderrd.journal.read import records
 from noderrd.journal.segment import Damaged
 from noderrd.journal.verify import verify
-from noderrd.journal.writer import GROUP, RETRY_NS, SYNC_NS, Writer
+from noderrd.journal.writer import GROUP, MOST, RETRY_NS, SYNC_NS, Writer
 
 SECOND = 10**9
 
@@ -114,7 +114,7 @@ def test_journal_that_lost_what_was_on_the_disk_is_refused(shared, tmp_path):
 
 
 def test_damage_in_front_of_many_records_is_no_torn_tail(shared, tmp_path):
-    ring.publish(shared, GROUP + 20)
+    ring.publish(shared, MOST + GROUP + 20)
     ring.write_all(shared, tmp_path / "journal")
     path = segment.path_of(tmp_path / "journal", "lane0", 1)
     raw = bytearray(path.read_bytes())
