@@ -20,7 +20,7 @@ def image(messages):
     """What a venue would say if its day began now: the messages that are not about orders, and an Add Order for each that lives."""
     said = [message for message in messages if message[:1] in b"SRH"]
     for locate, book in naive(messages).items():
-        for ref, (side, px, qty) in book.orders.items():
+        for ref, (side, px, qty) in ((int(ref), map(int, order)) for ref, order in book.orders.items()):
             said.append(
                 head(b"A", locate) + ref.to_bytes(8, "big") + b"BS"[side : side + 1] + qty.to_bytes(4, "big") + b" " * 8 + px.to_bytes(4, "big")
             )
