@@ -14,20 +14,20 @@ import numpy as np
 from core.atomics import fence, load, store
 from core.codes import Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from core.layout import EXPOSURE, MAX_LANES
 
 LINE = EXPOSURE.itemsize
 BUY, SELL, ASKED_BUY, ASKED_SELL = (EXPOSURE.fields[name][1] for name in ("buy", "sell", "asked_buy", "asked_sell"))  # type: ignore[index]
 
 
-@kernel
+@inlined
 def line(control: np.ndarray, row: int, lane: int) -> int:
     """Give the address of a lane's line."""
     return control[0]["exposure"] + (row * MAX_LANES + lane) * LINE
 
 
-@kernel
+@inlined
 def total(control: np.ndarray, row: int, side: int) -> int:
     """Add up what all lanes hold, and ask for, on a side."""
     held, asked = (BUY, ASKED_BUY) if side == Side.BUY else (SELL, ASKED_SELL)
@@ -39,7 +39,7 @@ def total(control: np.ndarray, row: int, side: int) -> int:
     return n
 
 
-@kernel
+@inlined
 def claim(control: np.ndarray, row: int, side: int, qty: int, limit: int) -> int:
     """Take `qty` more on a side unless all lanes together would then pass `limit`: give the sum with it. Above the limit nothing was taken.
 
@@ -60,7 +60,7 @@ def claim(control: np.ndarray, row: int, side: int, qty: int, limit: int) -> int
     return n
 
 
-@kernel
+@inlined
 def change(control: np.ndarray, row: int, buy: int, sell: int) -> None:
     """Add to the lane's own line what a message of the venue changed: fills and what will not fill any more."""
     own = line(control, row, control[0]["place"])

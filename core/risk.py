@@ -16,7 +16,7 @@ import numpy as np
 from core import exposure, position
 from core.codes import BookState, Denial, Halt, Limit, Mode, OrderFlag, Reference, Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from core.layout import EXECUTIONS, MAX_STRATEGIES, NO_LIMIT
 
 NANO = 1_000_000_000
@@ -50,7 +50,7 @@ def refuse_account(verdict: np.ndarray, limits: np.ndarray, index: int, which: i
 # ---- flags
 
 
-@kernel
+@inlined
 def flag(value: int, closing: bool, code: int) -> int:
     """Give the denial of one halt word: a kill binds everyone, a halt all but an operator who closes a position."""
     if value == Halt.KILLED:
@@ -60,7 +60,7 @@ def flag(value: int, closing: bool, code: int) -> int:
     return Denial.PASS
 
 
-@kernel
+@inlined
 def halted(control: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, inst: int, strat: int, closing: bool) -> int:
     """Flags that stop new orders, from the widest to the narrowest."""
     code = flag(control[0]["halt_node"], closing, Denial.HALT_NODE)
@@ -73,7 +73,7 @@ def halted(control: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, inst
     return code
 
 
-@kernel
+@inlined
 def armed(venues: np.ndarray, v: int, now_ns: int) -> bool:
     """Tell whether a venue's mode lets orders through: not after it was armed, nor past its time."""
     mode = venues[v]["mode"]
@@ -85,7 +85,7 @@ def armed(venues: np.ndarray, v: int, now_ns: int) -> bool:
 # ---- the order itself
 
 
-@kernel
+@inlined
 def order_value(px: int, qty: int, multiplier: int) -> int:
     """Give px x qty x multiplier, or -1 when it would pass NO_LIMIT. px and qty are in their ranges already."""
     value = px * qty
@@ -94,7 +94,7 @@ def order_value(px: int, qty: int, multiplier: int) -> int:
     return value * max(multiplier, i64(1))
 
 
-@kernel
+@inlined
 def reference(insts: np.ndarray, px: np.ndarray, inst: int, kind: int) -> int:
     """Give the price that the collar is measured from (Reference); 0 is none."""
     bids, asks = insts[inst]["n"][0], insts[inst]["n"][1]
@@ -105,7 +105,7 @@ def reference(insts: np.ndarray, px: np.ndarray, inst: int, kind: int) -> int:
     return insts[inst]["reference"]
 
 
-@kernel
+@inlined
 def collar(insts: np.ndarray, px: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px: int, verdict: np.ndarray) -> int:
     """The price must lie within so many millionths of the reference."""
     most = limits[index]["limit"][Limit.PRICE_COLLAR]
@@ -125,7 +125,7 @@ def collar(insts: np.ndarray, px: np.ndarray, limits: np.ndarray, inst: int, ind
     return Denial.PASS
 
 
-@kernel
+@inlined
 def shape(insts: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px: int, order_qty: int, verdict: np.ndarray) -> int:
     """Quantity, price, lot, tick, size and value."""
     if order_qty <= 0 or order_qty >= QTY_MAX:
@@ -159,7 +159,7 @@ def shape(insts: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px
     return Denial.PASS
 
 
-@kernel
+@inlined
 def own_orders(
     lane: np.ndarray, limits: np.ndarray, index: int, strat: int, inst: int, side: int, px: int, qty: int, slot: int, now_ns: int, verdict: np.ndarray
 ) -> int:
@@ -192,7 +192,7 @@ def own_orders(
 # ---- positions
 
 
-@kernel
+@inlined
 def worst(positions: np.ndarray, index: int, side: int) -> int:
     """Give the position towards `side` (sales count up) if every order on that side filled."""
     if side == Side.BUY:
@@ -200,7 +200,7 @@ def worst(positions: np.ndarray, index: int, side: int) -> int:
     return positions[index]["open_sell"] - positions[index]["position"]
 
 
-@kernel
+@inlined
 def reduces(positions: np.ndarray, index: int, side: int, more: int) -> bool:
     """Tell whether `more` shares on `side` only reduce a strategy's position, every order that reduces it already being filled."""
     held = positions[index]["position"]
@@ -209,7 +209,7 @@ def reduces(positions: np.ndarray, index: int, side: int, more: int) -> bool:
     return held > 0 and more <= held - positions[index]["open_sell"]
 
 
-@kernel
+@inlined
 def position_limits(
     positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, side: int, more: int, verdict: np.ndarray
 ) -> int:
@@ -238,7 +238,7 @@ def position_limits(
     return Denial.PASS
 
 
-@kernel
+@inlined
 def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, verdict: np.ndarray) -> int:
     """Orders open at once in the instrument, of the strategy and of all."""
     own = positions[index]["n_open"] + 1
@@ -260,7 +260,7 @@ def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int
 # ---- money
 
 
-@kernel
+@inlined
 def worth(insts: np.ndarray, inst: int, value: int) -> int:
     """Give px x shares in 1e-4 of the currency, the multiplier counted; what would overflow stays at NO_LIMIT."""
     times = max(insts[inst]["multiplier"], i64(1))
@@ -273,7 +273,7 @@ def worth(insts: np.ndarray, inst: int, value: int) -> int:
     return value // unit * 10_000 + value % unit * 10_000 // unit
 
 
-@kernel
+@inlined
 def money(
     lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.ndarray, index: int, inst: int, strat: int, side: int, order_px: int,
     more: int, verdict: np.ndarray,
@@ -314,7 +314,7 @@ def refuse_money(verdict: np.ndarray, limits: np.ndarray, index: int, which: int
     return code
 
 
-@kernel
+@inlined
 def latched(lane: np.ndarray, strat: int, verdict: np.ndarray) -> int:
     """A loss limit that was broken stays so until a person resumes."""
     accounts = lane[0]["accounts"]
@@ -435,20 +435,20 @@ def forget(accounts: np.ndarray, a: int) -> None:
 # ---- rates
 
 
-@kernel
+@inlined
 def filled_up(tokens: int, since_ns: int, rate: int, now_ns: int) -> int:
     """Give the nano-tokens of a bucket now: `rate` a second, one second's worth held and a quarter more for cancels (Turner 1986)."""
     elapsed = min(max(now_ns - since_ns, i64(0)), i64(2 * NANO))
     return min(tokens + elapsed * rate, (rate + kept(rate)) * NANO)
 
 
-@kernel
+@inlined
 def kept(rate: int) -> int:
     """Tokens that only a cancel may take."""
     return rate // KEPT + 1
 
 
-@kernel
+@inlined
 def allowed(tokens: int, rate: int) -> bool:
     """Tell whether an order may take a token: what is kept for cancels is left."""
     return tokens >= (kept(rate) + 1) * NANO
@@ -487,7 +487,7 @@ def executed(lane: np.ndarray, limits: np.ndarray, index: int, strat: int, now_n
 # ---- short sales
 
 
-@kernel
+@inlined
 def short_sale(
     lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, index: int, inst: int, slot: int, more: int, beyond: int, verdict: np.ndarray
 ) -> int:
