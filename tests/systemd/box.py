@@ -188,7 +188,7 @@ def _first(process: "subprocess.Popen[bytes]", log: Path) -> Box:
 
 def _remove(group: Path) -> None:
     """Remove a tree of cgroups, whose last processes may still be going."""
-    for _ in range(100):
+    for _ in range(600):
         try:
             for child in sorted((p for p in group.rglob("*") if p.is_dir()), reverse=True):
                 child.rmdir()
