@@ -125,7 +125,7 @@ def test_a_file_that_does_not_compile_is_refused_and_what_runs_goes_on(lane):
     bad = lane.file.with_name("bad.py")
     bad.write_text(TEXT.replace('for _ in range(params[0]["turns"]):', "for _ in [1, 2]:"))
     assert lane.set(file=bad) == 1
-    assert f"{bad}:16:" in lane.log.said[-1]["reason"]
+    assert f"{bad}:15:" in lane.log.said[-1]["reason"]
     calls = int(lane.state(0)["calls"])
     lane.go(lambda lane: lane.state(0)["calls"] > calls + 3)
 
