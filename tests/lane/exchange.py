@@ -153,7 +153,7 @@ class Exchange:
 
     def behave(self) -> None:
         """Answer as an exchange does."""
-        self.silent, self.refuses_login, self.feed.deaf = False, b"", False
+        self.silent, self.refuses_login, self.feed.deaf, self.beats = False, b"", False, True
         self.on_enter = self.accept
         self.on_replace = self.replaced
         self.on_cancel = lambda order: self.canceled(order, order.leaves)
@@ -276,7 +276,7 @@ class Exchange:
     def poll(self) -> None:
         """Take what came on every socket, and say heartbeats."""
         self.feed.poll()
-        if time.monotonic() - self._beat > 0.5:
+        if self.beats and time.monotonic() - self._beat > 0.5:
             self._beat = time.monotonic()
             if not self.silent:
                 self.feed.heartbeat()
