@@ -1,5 +1,8 @@
 """A lane and its exchange. Most tests share one lane, each with a symbol of its own; those that end lanes have their own."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from lane.exchange import Exchange
 from lane.rig import Desk, Lane
@@ -37,12 +40,22 @@ def desk(house):
 
 
 @pytest.fixture
-def make(tmp_path):
+def memory(tmp_path):
+    """Give a folder in memory, as a lane's file is kept in: on a disk each page is written back, and faults again."""
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="noderrd-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def make(memory):
     """Give a function that starts a lane on an exchange of its own, and the desk of its first symbol."""
     started = []
 
     def start(*, open_market=True, exchange=None, **options):
-        lane = Lane(tmp_path, exchange or Exchange(), **options)
+        lane = Lane(memory, exchange or Exchange(), **options)
         started.append(lane)
         lane.start()
         if open_market:
