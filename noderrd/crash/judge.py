@@ -1,6 +1,7 @@
 """The judge: what the exchanges recorded against what the journal holds and what the node answered. All of it is counted; nothing is weighed."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def journal(found: Findings, folder: Path, told: Mapping[str, Told], by_then: Ma
     for venue, it in told.items():
         mine = held.get(venue, Journaled())
         _received(found, venue, it.messages, mine.received, by_then[venue])
-        _sent(found, venue, it.requests, mine.sent)
+        _sent(found, venue, it.requests, mine.sent, canceled_by_guard(folder).get(venue, 0))
         if mine.strangers:
             found.lost += mine.strangers
             found.say(f"{venue}: {mine.strangers} messages are about orders that the node did not know any more")
@@ -143,8 +144,25 @@ def _received(found: Findings, venue: str, messages: list[bytes], held: list[tup
         found.say(f"{venue}: messages {expected} to {by_then} are not in the journal")
 
 
-def _sent(found: Findings, venue: str, requests: list[bytes], held: list[bytes]) -> None:
-    """An exchange may lack the last requests of a connection that broke; what it has, the journal must have in the same order."""
+def canceled_by_guard(journal_folder: Path) -> dict[str, int]:
+    """Give how many cancels the guard says that it sent, a venue: they stand in the guard's log and not in the journal."""
+    found: dict[str, int] = {}
+    log = journal_folder.parent / "logs" / "guard.jsonl"
+    for line in log.read_text(errors="replace").splitlines() if log.exists() else []:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and "asked" in entry:
+            found[str(entry.get("venue"))] = found.get(str(entry.get("venue")), 0) + int(entry["asked"])
+    return found
+
+
+def _sent(found: Findings, venue: str, requests: list[bytes], held: list[bytes], by_guard: int) -> None:
+    """An exchange may lack the last requests of a connection that broke; what it has, the journal must have in the same order.
+
+    Of cancels that the journal lacks, as many may be the guard's as it says that it sent.
+    """
     k, refs = 0, set[bytes]()
     for request in requests:
         kind = request[:1]
@@ -156,6 +174,9 @@ def _sent(found: Findings, venue: str, requests: list[bytes], held: list[bytes])
                 found.doubled += 1
                 found.say(f"{venue}: UserRefNum {int.from_bytes(ref, 'big')} was sent twice")
             refs.add(ref)
+        if kind == b"X" and by_guard > 0 and request not in held[k:]:
+            by_guard -= 1
+            continue
         while k < len(held) and held[k] != request:
             k += 1
         if k == len(held):

@@ -183,3 +183,15 @@ def test_nodes_word_is_held_against_the_record(told, positions, orders, expected
     judge.snapshot(found, told, positions, {"orders": orders})
     assert {name: n for name, n in found.counts.items() if n} == expected
     assert found.good == (not expected)
+
+
+def test_as_many_cancels_may_be_the_guards_as_it_says(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "guard.jsonl").write_text('{"venue": "V", "asked": 1}\nno json\n{"venue": "V", "sessions": 2}\n')
+    allowed = judge.canceled_by_guard(tmp_path / "journal")
+    assert allowed == {"V": 1}
+    ours, guards = b"X\0\0\0\x01\0\0\0\0", b"X\0\0\0\x02\0\0\0\0"
+    for n, lost in ((1, 0), (2, 1)):
+        found = judge.Findings()
+        judge._sent(found, "V", [guards] * n + [ours], [ours], allowed["V"])
+        assert found.lost == lost
