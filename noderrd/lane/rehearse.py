@@ -15,7 +15,7 @@ import numpy as np
 
 from core import layout as at
 from core import soupbintcp
-from core.codes import Session
+from core.codes import JournalKind, Session
 from noderrd.lane import cache, cold, prepare, snapshot
 from noderrd.lane.clock import calibrate
 from noderrd.lane.loop import run, settle
@@ -120,7 +120,7 @@ def _cold(shared: Shared, work: np.ndarray) -> None:
     rest = (shared.products, shared.positions, shared.limits)
     cold.cancel_matching(shared.lane, shared.insts, shared.limits, -1, -1, -1)
     cold.flatten(*state, *rest, -1, -1, -1, np.zeros(2, np.int64))
-    cold.journal_words(shared.lane, 0, -1, -1, -1, 0, 0, 0, 0, 0)
+    cold.journal_words(shared.lane, JournalKind.COMMAND, -1, -1, -1, 0, 0, 0, 0, 0)
     cold.lost(shared.lane, work, shared.insts, *rest[:2], 0)
     settle(*state, shared.qty, *rest, shared.states, 1)
     cold.all_stop(*state, shared.qty, *rest, shared.states)

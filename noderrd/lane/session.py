@@ -102,6 +102,7 @@ def answered(
         strat, inst = order[slot]["strat"], order[slot]["inst"]
         index = strat * insts.shape[0] + inst
         buy, sell = worst(positions, index)
+        order[slot]["asked"] = 1
         if order_state.unanswered(order, slot, positions, index, next_ref) == 1:
             halt_symbol[inst] = Halt.RECONCILE
             halt.alarm(lane, v, strat, inst, now_ns, Halt.RECONCILE, order[slot]["cl_ord_id"])

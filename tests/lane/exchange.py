@@ -5,6 +5,7 @@ specifications and apart from core's codecs, which it therefore checks too. Noth
 """
 
 import contextlib
+import select
 import socket
 import struct
 import time
@@ -290,10 +291,10 @@ class Exchange:
             self.line, self._held = line, b""
         if self.line is None:
             return
-        try:
-            got = self.line.recv(1 << 16, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+        if not select.select([self.line], [], [], 0)[0]:
             return
+        try:
+            got = self.line.recv(1 << 16)
         except OSError:
             got = b""
         if not got:
