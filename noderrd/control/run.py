@@ -48,7 +48,8 @@ def main(args: argparse.Namespace) -> int:
             versions = Versions(config.node.state / "rules", time.time_ns)
             loaded = versions.at_start(paths)
         spec = nodes.spec_of(config, loaded, nodes.last_spec(config))
-        with tempfile.TemporaryDirectory(prefix="noderrd-check-") as folder:
+        state_folder = config.node.state if config.node.state.is_dir() else None  # a service may have no other place that it can write to
+        with tempfile.TemporaryDirectory(prefix="noderrd-check-", dir=state_folder) as folder:
             trial = Path(folder) / "spec.json"
             spec.write(trial)
             nodes.inspect(trial)
