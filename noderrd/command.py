@@ -6,6 +6,7 @@ load numba. Several verbs may share a module: `args.verb`, and before that the p
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -54,7 +55,12 @@ def dispatch(program: str, about: str, verbs: Verbs, given: Sequence[str], *, co
     for name, value in vars(known).items():
         if getattr(args, name, None) in {None, False}:
             setattr(args, name, value)
-    code: int = module.main(args)
+    try:
+        code: int = module.main(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough: `noderrctl orders | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 
