@@ -121,7 +121,7 @@ def test_an_operator_s_day(house, node):
     assert [p["name"] for p in status["processes"]] == ["lane0", "journal", "guard"]
     assert all(p["state"] == "ready" and p["pid"] for p in status["processes"])
     assert {o["ord_status"] for o in node.ask("orders")["orders"]} >= {"FILLED"}
-    assert node.ask("latency")["tick_to_trade"]["n"] > 0
+    assert wait_until(lambda: node.ask("latency")["tick_to_trade"]["n"] > 0, SOON_S)
 
     assert house.ctl("halt") == (0, {"ok": True, "acted": 1, "failed": 0})
     assert node.ask("status")["halts"] == [{"scope": "node", "reason": "OPERATOR"}]
