@@ -90,7 +90,7 @@ def _answers(path: Path) -> bool:
         return True
 
 
-def peer_of(line: socket.socket) -> Peer:
+def peer_of(line: socket.socket | trio.socket.SocketType) -> Peer:
     """Ask the kernel who is at the other end."""
     return Peer(*struct.unpack("3i", line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))
 
@@ -115,7 +115,7 @@ async def serve(line: socket.socket, handler: Handler, log: Any) -> None:
 
 
 async def _talk(stream: trio.SocketStream, *, handler: Handler, group: int, free: trio.CapacityLimiter, log: Any) -> None:
-    peer = Peer(*struct.unpack("3i", stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))
+    peer = peer_of(stream.socket)
     async with stream:
         if not allowed(peer, group):
             log.warning("refused", uid=peer.uid, pid=peer.pid)

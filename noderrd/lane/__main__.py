@@ -5,7 +5,6 @@ sockets, a rehearsal before READY.
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def main() -> int:
         # A truncated or foreign cache entry shows in many ways (pickle, zlib, ELF): compile anew, once.
         if "pickle" not in f"{type(error).__module__}{error}" and not isinstance(error, EOFError):
             raise
-        shutil.rmtree(os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
+        cache.discard()
         os.execv(sys.executable, [sys.executable, "-P", "-m", "noderrd.lane", *sys.argv[1:]])  # noqa: S606 - itself again
 
 
