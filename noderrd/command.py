@@ -57,7 +57,8 @@ def dispatch(program: str, about: str, verbs: Verbs, given: Sequence[str], *, co
             setattr(args, name, value)
     try:
         code: int = module.main(args)
-        sys.stdout.flush()
+        if not sys.stdout.closed:  # the language server closes what it speaks over
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough: `noderrctl orders | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

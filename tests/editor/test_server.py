@@ -86,11 +86,10 @@ class Editor:
         return self.ask(f"textDocument/{method}", textDocument={"uri": self.uri(name)}, position=position)
 
     def close(self):
-        self.ask("shutdown")
-        self.tell("exit")
-        assert self.process.wait(10) == 0
-        self.process.stdin.close()
-        self.process.stdout.close()
+        with self.process:  # closes the pipes, also where this fails
+            self.ask("shutdown")
+            self.tell("exit")
+            assert self.process.wait(10) == 0
 
 
 @pytest.fixture(scope="module")
