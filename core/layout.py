@@ -25,6 +25,9 @@ JOURNAL_DATA = 88
 COMMAND_SLOTS = 64
 NOTE_SLOTS = 1024
 STAGES = 11
+PATH = 8  # of these, those between a datagram and the send of the order that it caused
+WATERFALL_SLOTS = 4096
+SLOW_SLOTS = 256
 COUNTERS = 64
 SOUP_BUFFER = 1 << 16
 TX_BUFFER = 1 << 12
@@ -249,6 +252,7 @@ ORDER = _record(
     ("last_qty", "i8"),
     ("cum_value", "i8"),  # sum of px x qty
     ("rx_ns", "i8"),  # receive time of the datagram that caused it
+    ("arrival", "i8"),  # twice the mid when it was decided on; 0: none
     ("sent_ns", "i8"),
     ("request_ns", "i8"),  # the last request about it: order, replace or cancel
     ("ack_ns", "i8"),
@@ -311,6 +315,10 @@ FILL = _record(
     ("px", "i8"),
     ("qty", "i8"),
     ("fee", "i8"),
+    ("ts_ns", "i8"),
+    ("after_ns", "i8"),  # since its order was sent
+    ("arrival", "i8"),  # twice the mid when its order was decided on; 0: none
+    ("mid", "i8"),  # twice the mid when it came; 0: none
     ("venue", "i4"),
     ("slot", "i4"),
     ("index", "i4"),  # of its position
@@ -326,6 +334,19 @@ EXPOSURE = _record(
     ("asked_buy", "i8"),  # being claimed
     ("asked_sell", "i8"),
     ("pad", "i8", (4,)),
+)
+
+# Where the time of one order went, from a datagram's receipt to the end of the send call. `seq` is set last; a reader looks at it before and after.
+WATERFALL = _record(
+    ("seq", "i8"),
+    ("cl_ord_id", "i8"),
+    ("rx_ns", "i8"),
+    ("venue", "i4"),
+    ("inst", "i4"),
+    ("strat", "i4"),
+    ("slot", "i4"),
+    ("cut", "i8", (PATH,)),  # ns since the receipt at which each Stage ended, ascending: the last one is the whole
+    ("pad", "i8", (3,)),
 )
 
 # A strategy slot.
@@ -503,7 +524,8 @@ CONTROL = _record(
     ("halt_venue", "i8", (MAX_VENUES,)),
     ("halt_strategy", "i8", (MAX_STRATEGIES,)),
     ("paused", "i8"),  # strategies are not called; feeds, acks and fills go on
-    ("pad_control", "i8", (4,)),
+    ("slow_ns", "i8"),  # an order that took so long from tick to trade is kept in `slow`; 0: none is
+    ("pad_control", "i8", (3,)),
     # the clock: realtime = base_ns + ((tsc - base_tsc) * mult >> 28), kept by the lane
     ("base_ns", "i8"),
     ("base_tsc", "i8"),
@@ -527,7 +549,9 @@ CONTROL = _record(
     ("alarms", "i8"),  # what must not happen and did: raised by the loop, told by the cold side
     ("decisions", "i8"),  # calls of strategies journaled, in all epochs
     ("journal_gap", "i8"),  # records that found no room since the last one that did
-    ("pad_journal", "i8", (8,)),
+    ("waterfall_head", "i8"),  # orders put into `waterfall`
+    ("slow_head", "i8"),
+    ("pad_journal", "i8", (6,)),
     # written by the journal's writer
     ("journal_id", "i8"),  # of this ring: drawn when its first record was written; 0: none was
     ("writer_pid", "i8"),
@@ -576,6 +600,8 @@ LANE = _record(
     ("executions", "i8", (MAX_STRATEGIES, EXECUTIONS)),
     ("fills", FILL, (FILL_SLOTS,)),
     ("histograms", "i8", (STAGES, BUCKETS)),
+    ("waterfall", WATERFALL, (WATERFALL_SLOTS,)),  # of the last orders
+    ("slow", WATERFALL, (SLOW_SLOTS,)),  # of the last slow ones
     ("commands", COMMAND, (COMMAND_SLOTS,)),
     ("notes", NOTE, (NOTE_SLOTS,)),
     ("journal", JOURNAL, (JOURNAL_SLOTS,)),

@@ -17,6 +17,7 @@ from noderrd.settings import SettingsError, address
 
 SECOND = 1_000_000_000
 MOST_INSTRUMENTS = 4096
+MOST_CLASSES = 16  # labels of metrics are bounded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Lane:
 
 @dataclasses.dataclass(frozen=True)
 class Telemetry:
-    """Where health and metrics are served ("": nowhere), and how good the clock must be."""
+    """Where health and metrics are served ("": nowhere), how good the clock must be, which orders are slow."""
 
     listen: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     clock_error_us: int = field(default=0, metadata={"low": 0})  # 0: not asked
+    slow_us: int = field(default=0, metadata={"low": 0})  # an order slower than that is looked into; 0: the slowest of a thousand
 
 
 def addresses(text: str) -> str:
@@ -94,6 +96,7 @@ class Instrument:
     lot: int = field(default=1, metadata={"low": 1, "high": 10**6})
     multiplier: int = field(default=1, metadata={"low": 1, "high": 10**6})
     reference: Decimal = Decimal(0)
+    kind: str = field(default="all", metadata={"key": "class"})  # latencies are told apart by it
 
     @property
     def code(self) -> str:
@@ -158,7 +161,10 @@ def problems(config: Config) -> list[str]:
         for key, text, most in (("user", venue.user, 6), ("password", venue.password or "", 10)):
             if len(text) > most or not text.isascii():
                 found.append(f"venue.{name}.{key}: expected at most {most} ASCII characters (SoupBinTCP 3.00 section 2.2.3)")
+    if len(classes := {it.kind for it in config.instruments}) > MOST_CLASSES:
+        found.append(f"instrument.class: expected at most {MOST_CLASSES} of them, found {len(classes)}")
     currencies: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
     for k, it in enumerate(config.instruments):
         found += [f"instrument[{k}].{line}" for line in _instrument(config, it)]
@@ -167,6 +173,8 @@ def problems(config: Config) -> list[str]:
         seen.add((it.symbol, it.venue))
         if currencies.setdefault(it.symbol, it.currency) != it.currency:
             found.append(f"instrument[{k}].currency: expected {currencies[it.symbol]}, as {it.symbol} has elsewhere, found {it.currency}")
+        if kinds.setdefault(it.symbol, it.kind) != it.kind:
+            found.append(f"instrument[{k}].class: expected {kinds[it.symbol]}, as {it.symbol} has elsewhere, found {it.kind}")
     return found
 
 

@@ -1,11 +1,13 @@
 """What alerts watch, on a node that runs: read from the lanes' shared memory once a second, into the history that rules are evaluated on.
 
 Latencies are not sampled: a percentile over a window is that of every single value in it (telemetry.windows). Not measured here, and therefore
-missing: `lost` (the lane asks again for what is missing, and gives nothing up for lost), `edge`, `fill_ratio`, `score`, `bandwidth`.
+missing: `score` (of other nodes) and `bandwidth`.
 """
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -13,7 +15,9 @@ import psutil
 from core.codes import BookState, Counter, Session, Stage
 from core.layout import MAX_STRATEGIES
 from noderrd.lane.memory import Shared
+from noderrd.lane.spec import LaneSpec
 from noderrd.telemetry import hdr
+from noderrd.telemetry.figures import Figures
 from noderrd.telemetry.metrics import LaneView
 from rules.evaluate import MISSING, Leaf
 from rules.expression import Apply, Measured
@@ -31,11 +35,12 @@ SESSIONS = {Session.UP: "up", Session.REPLAYING: "replaying", Session.REFUSED: "
 
 
 class Measures:
-    """Samples a lane. `window(ns)` gives its latency counts of the last so long, int64[STAGES, BUCKETS]."""
+    """Samples a lane. `window(ns)` gives its latency counts of the last so long, int64[STAGES, BUCKETS]; `figures` how well it trades."""
 
-    def __init__(self, window: Callable[[int], np.ndarray]) -> None:
+    def __init__(self, window: Callable[[int], np.ndarray], figures: Figures) -> None:
         self.history = History()
-        self._window = window
+        self._window, self._figures = window, figures
+        self._moves: dict[str, float] = {}  # by model file
 
     def take(self, view: LaneView, node: str, pids: dict[str, int], now_ns: int) -> None:
         """Take a sample of everything; `node` is its state, `pids` the processes whose memory is measured."""
@@ -46,6 +51,10 @@ class Measures:
         self.history.set_states("node", {}, [node])
         halted = bool(view.shared.control[0]["halt_node"])
         self.history.set_states("lane", {}, [*(["ready"] if view.up else ["down"]), *(["halted"] if halted else [])])
+        for labels in self._figures.shares:
+            told = dict(zip(("strategy", "symbol", "venue"), labels, strict=True))
+            self.history.add(now_ns, "fill_ratio", told, self._figures.fill_ratio(labels))
+        self.history.add(now_ns, "fill_ratio", {}, self._figures.fill_ratio())
         self._venues(view, now_ns)
         self._books(view, now_ns)
         self._money(view, now_ns)
@@ -57,6 +66,7 @@ class Measures:
         for v, venue in enumerate(view.spec.venues):
             row = view.shared.venues[v]
             for line, name in enumerate("ab"):
+                self.history.add(now_ns, "lost", {"venue": venue.name, "line": name}, float(row["lost"][line]))
                 if row["line_ns"][line]:
                     self.history.add(now_ns, "feed_age", {"venue": venue.name, "line": name}, float(now_ns - int(row["line_ns"][line])))
             if row["feed_ns"]:
@@ -80,8 +90,23 @@ class Measures:
             self.history.add(now_ns, "imbalance", labels, (bid_qty - ask_qty) / (bid_qty + ask_qty) if there else MISSING)
         for p, symbol in enumerate(view.spec.products):
             if shared.products[p]["score_ns"]:
-                top = float(shared.products[p]["score"].max())
+                scores = shared.products[p]["score"].astype(float)
+                move = self._move(view.spec, int(shared.products[p]["model"]))
+                self.history.add(now_ns, "edge", {"symbol": symbol}, abs(float(scores[2] - scores[0])) * move)
+                top = float(scores.max())
                 self.history.add(now_ns, "uncertainty", {"symbol": symbol}, min(max((1.0 - top) / (1.0 - EVEN), 0.0), 1.0))
+
+    def _move(self, spec: LaneSpec, model: int) -> float:
+        """Give by how many ticks the mid moved, on average, when a model's class came true: what its making found (models.make); NaN if not said."""
+        if not 0 <= model < len(spec.models):
+            return MISSING
+        file = spec.models[model].file
+        if file not in self._moves:
+            try:
+                self._moves[file] = float(json.loads(Path(file).with_suffix(".json").read_text())["held_out"]["mean_move_ticks"])
+            except (OSError, ValueError, KeyError, TypeError):
+                self._moves[file] = MISSING
+        return self._moves[file]
 
     def _money(self, view: LaneView, now_ns: int) -> None:
         spec, n = view.spec, len(view.spec.instruments)

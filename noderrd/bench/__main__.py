@@ -22,6 +22,7 @@ BENCHES = {
     "risk": "noderrd.bench.risk",
     "rules-swap": "noderrd.bench.rules_swap",
     "slot-swap": "noderrd.bench.slot_swap",
+    "telemetry": "noderrd.bench.telemetry",
     "tick-to-trade": "noderrd.bench.tick_to_trade",
 }
 

@@ -152,9 +152,9 @@ def cores() -> tuple[int, int]:
 
 
 class Rig:
-    """Client, floor and node, connected and warm."""
+    """Client, floor and node, connected and warm; `more` is added to noderrd.toml."""
 
-    def __init__(self, folder: Path, *, model: bool) -> None:
+    def __init__(self, folder: Path, *, model: bool, more: str = "") -> None:
         self._folder = folder
         client_core, lane_core = cores()
         line_a, line_b, floor_a, floor_b = ports.free(4)
@@ -163,7 +163,7 @@ class Rig:
         state = folder / "state"
         state.mkdir()
         config = CONFIG.format(folder=state, core=lane_core, line_a=line_a, line_b=line_b, rerequest=self.client.rerequest, ouch=self.client.ouch)
-        (state / "noderrd.toml").write_text(config)
+        (state / "noderrd.toml").write_text(config + more)
         rules = RULES + (WITH_MODEL if model else "")
         (state / "bench.rules").write_text(rules.format(strategy=ROOM / "echo.py", model=MODEL))
         self.node = Node(state)

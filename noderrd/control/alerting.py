@@ -31,7 +31,7 @@ class Alerting:
     def __init__(self, node: Node, watch: Watch, log: Any) -> None:
         self._node, self._watch, self._log = node, watch, log
         self.watcher = Watcher(node.folder / "alerts", log)
-        self._measures = Measures(watch.counts)
+        self._measures = Measures(watch.counts, watch.orders.figures)
         self._circuits = Circuits(node, log)
 
     def read(self, leaf: Any, now_ns: int) -> float:

@@ -1,7 +1,7 @@
 """From shared memory to the objects that noderrctl prints. Prices and money are decimal strings, exact; times ns since the epoch; quantities ints."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -139,6 +139,11 @@ def counts(lanes: Iterable[Lane]) -> np.ndarray:
 def latency(found: np.ndarray) -> dict[str, Any]:
     """Give the percentiles of every stage."""
     return {stage.name.lower(): hdr.summary(found[stage]) for stage in Stage}
+
+
+def paths(found: Mapping[tuple[str, str], np.ndarray]) -> dict[str, Any]:
+    """Give the percentiles of every stage of single orders, by venue and class of symbol."""
+    return {"paths": [{"venue": venue, "class": kind, "latency": latency(counts)} for (venue, kind), counts in sorted(found.items())]}
 
 
 def counters(lanes: Iterable[Lane]) -> dict[str, Any]:

@@ -89,12 +89,18 @@ class Verbs:
         return answers.orders(self._lanes, open_only=bool(arguments.get("open")))
 
     async def do_latency(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Percentiles by stage, of all or of the last `interval_s` seconds."""
+        """Percentiles by stage, of all or of the last `interval_s` seconds; with `paths` of single orders, by venue and class of symbol."""
+        if arguments.get("paths"):
+            return answers.paths(self._watch.orders.paths.counts)
         seconds = arguments.get("interval_s", 0)
         if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_WINDOW_S:
             message = f"--interval: at most {LONGEST_WINDOW_S} s"
             raise Refused(message, USAGE)
         return answers.latency(self._watch.counts(int(seconds * SECOND)) if seconds else answers.counts(self._lanes))
+
+    async def do_slow(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Orders that were slow from tick to trade, and why."""
+        return self._watch.slow.answer()
 
     async def do_counters(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """The lane's counters."""

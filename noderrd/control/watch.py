@@ -12,11 +12,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from core.codes import Writer
 from noderrd.control import answers
 from noderrd.control.node import Node
+from noderrd.control.slow import Slow
 from noderrd.telemetry import clock, http
 from noderrd.telemetry.metrics import LaneCollector, LaneView
+from noderrd.telemetry.orders import OrderCollector
 from noderrd.telemetry.windows import Windows
 
 STEP_S = 1.0
+ORDERS_S = 0.1
 CLOCK_S = 10.0
 MICROSECOND = 1_000
 
@@ -28,11 +31,17 @@ class Watch:
         self._node, self._log = node, log
         self._windows = Windows()
         self._clock: list[str] = []
+        classes = {it.symbol: it.kind for it in node.config.instruments}
+        self.orders = OrderCollector(lambda symbol: classes.get(symbol, "all"))
+        bound_ns = node.config.telemetry.slow_us * MICROSECOND
+        self.slow = Slow(lambda: self.views()[0], lambda: node.lane.pid, self.counts, bound_ns)
 
     async def run(self) -> None:
         """Serve until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._step)
+            nursery.start_soon(self._read_orders)
+            nursery.start_soon(self.slow.run)
             if self._node.config.telemetry.clock_error_us:
                 nursery.start_soon(self._look_at_clock)
             if listen := self._node.config.telemetry.listen:
@@ -51,6 +60,7 @@ class Watch:
     def _registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()
         registry.register(LaneCollector(version("noderrd"), self.views, time.time_ns))
+        registry.register(self.orders)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -65,6 +75,12 @@ class Watch:
         while True:
             self._windows.take(time.time_ns(), answers.counts([self._node.lane]))
             await trio.sleep(STEP_S)
+
+    async def _read_orders(self) -> None:
+        while True:
+            for view in self.views():
+                self.orders.take(view, time.time_ns())
+            await trio.sleep(ORDERS_S)
 
     async def _look_at_clock(self) -> None:
         while True:

@@ -23,9 +23,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=seconds, default=0.0, metavar="10s", help="of the last so long, an hour at most (default: since the start)"
     )
+    parser.add_argument("--by-venue", action="store_true", help="where the time of single orders went, by venue and class of symbol")
 
 
 def main(args: argparse.Namespace) -> int:
     """Ask and show."""
+    if args.by_venue:
+        it = ask(args, "latency", paths=True)
+        rows = [
+            [path["venue"], path["class"], stage, *(str(row[name]) for name in COLUMNS)]
+            for path in it["paths"]
+            for stage, row in path["latency"].items()
+        ]
+        return show(args, it, table(["venue", "class", "stage", *COLUMNS], rows))
     it = ask(args, "latency", **({"interval_s": args.interval} if args.interval else {}))
     return show(args, it, table(["stage", *COLUMNS], [[stage, *(str(row[name]) for name in COLUMNS)] for stage, row in it.items()]))

@@ -15,6 +15,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "feeds": ("noderrd.ctl.feeds", "the lines of the feeds: received, lost, late, twice, dropped by the kernel"),
     "instruments": ("noderrd.ctl.instruments", "instruments: ticks, lots, trading states and phases"),
     "latency": ("noderrd.ctl.latency", "latency by stage, in nanoseconds"),
+    "slow": ("noderrd.ctl.slow", "orders that were slow, and why"),
     "counters": ("noderrd.ctl.counters", "what the lane counted"),
     "logs": ("noderrd.ctl.logs", "the logs of the node's processes"),
     "alerts": ("noderrd.ctl.alerts", "alerts that are pending, fire or were resolved"),

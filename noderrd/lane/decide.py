@@ -12,7 +12,7 @@ from core.codes import Change, Counter, EventKind, Halt, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
-from noderrd.lane import feed, halt, orders, ort, view
+from noderrd.lane import feed, halt, orders, ort, view, waterfall
 from noderrd.lane.clock import elapsed, now
 from noderrd.lane.pointer import call5, load_f32, store_f32
 from noderrd.lane.record import count, journal_call, journal_features, journal_tick
@@ -150,8 +150,13 @@ def changed(
             began = cycles()
             features.row(products, product, insts, px, qty, cnt, work[0]["live_insts"], stamp)
             products[product]["feature_ns"] = stamp
-            record(lane[0]["histograms"][Stage.FEATURES], elapsed(control, cycles() - began))
+            done = cycles()
+            record(lane[0]["histograms"][Stage.FEATURES], elapsed(control, done - began))
             score(lane, work, products, product, stamp)
+            waterfall.decided(work, began, done, cycles())
+        else:
+            began = cycles()
+            waterfall.decided(work, began, began, began)
         count(lane, Counter.BOOK_EVENTS, 1)
         journal_tick(lane, products, insts, px, inst, what, stamp)
         if work[0]["live_insts"][inst] == 0 and not what & Change.STATUS:

@@ -130,6 +130,7 @@ def message(
     kind = itch.decode(work[0]["data"], start, size, work[0]["message"])
     decoded = cycles()
     record(lane[0]["histograms"][Stage.DECODE], elapsed(control, decoded - began))
+    work[0]["decoding_tsc"] += decoded - began
     count(lane, Counter.MESSAGES, 1)
     if kind < 0:
         count(lane, Counter.DROP_UNKNOWN, 1)

@@ -32,10 +32,12 @@ def receive(
     n = recvmmsg(fd, work[0]["headers"].ctypes.data, at.RX_BATCH)
     if n <= 0:
         return 0
+    received = cycles()  # of all of them: one that waited for those before it waited
+    stamp = now(lane[0]["control"])
+    work[0]["rx_ns"] = stamp
     for k in range(n):
-        work[0]["rx_tsc"] = cycles()
-        stamp = now(lane[0]["control"])
-        work[0]["rx_ns"] = stamp
+        work[0]["rx_tsc"] = received
+        work[0]["decoding_tsc"] = 0
         if work[0]["headers"][k]["flags"] & MSG_TRUNC:
             count(lane, Counter.DROP_OVERSIZED, 1)
             continue

@@ -81,6 +81,8 @@ class Shared:
     params: np.ndarray
     states: np.ndarray
     histograms: np.ndarray
+    waterfall: np.ndarray
+    slow: np.ndarray
     commands: np.ndarray
     notes: np.ndarray
     journal: np.ndarray

@@ -14,7 +14,7 @@ from core.codes import Counter, Denial, IntentKind, JournalKind, Mode, OrderFlag
 from core.histogram import record
 from core.integer import i64
 from core.jit import kernel
-from noderrd.lane import wire
+from noderrd.lane import waterfall, wire
 from noderrd.lane.clock import elapsed, now
 from noderrd.lane.record import RESERVE, count, journal, journal_denial, journal_intent, notify_order, room
 from noderrd.lane.syscalls import cycles
@@ -101,6 +101,13 @@ def deny(
     )  # fmt: skip
     if inst >= 0:
         notify_order(lane, work, insts, products, denied, k, now_ns)
+
+
+@kernel
+def mid(insts: np.ndarray, inst: int) -> int:
+    """Give twice the middle of a book, when it was last LIVE; 0 without both sides."""
+    bid, ask = insts[inst]["mark"][0], insts[inst]["mark"][1]
+    return bid + ask if bid > 0 and ask > 0 else i64(0)
 
 
 @kernel
@@ -238,6 +245,7 @@ def place(
     order[slot]["last_qty"] = 0
     order[slot]["cum_value"] = 0
     order[slot]["rx_ns"] = work[0]["rx_ns"]
+    order[slot]["arrival"] = mid(insts, inst)
     order[slot]["ack_ns"] = 0
     order[slot]["last_ns"] = stamp
     order[slot]["reason"] = 0
@@ -260,13 +268,13 @@ def place(
     gone = transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     order[slot]["sent"] = 1 if gone >= 0 else 0
-    stages(lane, work, began, checked, encoded, sent)
+    stages(lane, work, slot, began, checked, encoded, sent)
     count(lane, Counter.ORDERS, 1)
     return slot
 
 
 @kernel
-def stages(lane: np.ndarray, work: np.ndarray, began: int, checked: int, encoded: int, sent: int) -> None:
+def stages(lane: np.ndarray, work: np.ndarray, slot: int, began: int, checked: int, encoded: int, sent: int) -> None:
     """Count the stages of one order that went out."""
     control = lane[0]["control"]
     record(lane[0]["histograms"][Stage.RISK], elapsed(control, checked - began))
@@ -274,6 +282,7 @@ def stages(lane: np.ndarray, work: np.ndarray, began: int, checked: int, encoded
     record(lane[0]["histograms"][Stage.SEND], elapsed(control, sent - encoded))
     if work[0]["rx_tsc"] != 0:
         record(lane[0]["histograms"][Stage.TICK_TO_TRADE], elapsed(control, sent - work[0]["rx_tsc"]))
+        waterfall.keep(lane, work, slot, began, checked, encoded, sent)
 
 
 @kernel
@@ -331,7 +340,7 @@ def replace(
     order[slot]["request_ns"] = order[slot]["sent_ns"]
     transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
-    stages(lane, work, began, checked, encoded, sent)
+    stages(lane, work, slot, began, checked, encoded, sent)
     count(lane, Counter.REPLACES, 1)
     risk.mark(lane, insts, positions, limits, strat, inst)
     return slot

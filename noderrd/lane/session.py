@@ -182,7 +182,9 @@ def believed(kind: int, px: int, qty: int) -> bool:
 
 
 @kernel
-def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kind: int, slot: int, index: int, now_ns: int) -> int:  # fmt: skip
+def apply(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, positions: np.ndarray, v: int, kind: int, slot: int, index: int, now_ns: int
+) -> int:  # fmt: skip
     """Do to an order what the message on the desk says. As order_state: 0 is impossible."""
     m = work[0]["answer"][0]
     order = lane[0]["orders"]
@@ -202,7 +204,7 @@ def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kin
         mils = lane[0]["venues"][v]["maker_mils"] if m["liquidity"] == LIQUIDITY_ADDED else lane[0]["venues"][v]["taker_mils"]
         if m["qty"] > order[slot]["leaves_qty"]:
             count(lane, Counter.OVERFILLS, 1)
-        remember(lane, v, slot, index, m["match"], m["px"], m["qty"], mils * m["qty"])
+        remember(lane, insts, v, slot, index, m["match"], m["px"], m["qty"], mils * m["qty"], now_ns)
         done = order_state.executed(order, slot, positions, index, m["px"], m["qty"], mils)
         record(lane[0]["histograms"][Stage.FILL], now_ns - order[slot]["sent_ns"])
         count(lane, Counter.FILLS, 1)
@@ -223,7 +225,7 @@ def apply(lane: np.ndarray, work: np.ndarray, positions: np.ndarray, v: int, kin
 
 
 @kernel
-def remember(lane: np.ndarray, v: int, slot: int, index: int, match: int, px: int, qty: int, fee: int) -> None:
+def remember(lane: np.ndarray, insts: np.ndarray, v: int, slot: int, index: int, match: int, px: int, qty: int, fee: int, now_ns: int) -> None:
     """Keep an execution for the bust that may name it; the oldest makes room."""
     head = lane[0]["control"][0]["fill_head"]
     it = lane[0]["fills"][head & (at.FILL_SLOTS - 1)]
@@ -232,6 +234,10 @@ def remember(lane: np.ndarray, v: int, slot: int, index: int, match: int, px: in
     it["px"] = px
     it["qty"] = qty
     it["fee"] = fee
+    it["ts_ns"] = now_ns
+    it["after_ns"] = now_ns - lane[0]["orders"][slot]["sent_ns"]
+    it["arrival"] = lane[0]["orders"][slot]["arrival"]
+    it["mid"] = orders.mid(insts, lane[0]["orders"][slot]["inst"])
     it["venue"] = v
     it["slot"] = slot
     it["index"] = index
@@ -339,7 +345,7 @@ def told(
     was_live = order_state.live(order[slot]["ord_status"])
     buy, sell = worst(positions, index)
     order_state.guard(lane[0]["control"], order, slot, positions, index, v, seq)
-    if apply(lane, work, positions, v, kind, slot, index, now_ns) == 0:
+    if apply(lane, work, insts, positions, v, kind, slot, index, now_ns) == 0:
         count(lane, Counter.IMPOSSIBLE, 1)
         halt.alarm(lane, v, strat, inst, now_ns, kind, order[slot]["cl_ord_id"])
     order[slot]["last_ns"] = now_ns

@@ -31,6 +31,11 @@ WORK = np.dtype(
         ("notices", at.NOTICE, (NOTICES,)),
         ("rx_ns", "i8"),
         ("rx_tsc", "i8"),  # counter when the causing datagram had been received; 0: no datagram caused this
+        # Counter at the cuts of the path that lie before an order (noderrd/lane/waterfall.py), and what of it was decoding.
+        ("decoding_tsc", "i8"),
+        ("booked_tsc", "i8"),
+        ("featured_tsc", "i8"),
+        ("scored_tsc", "i8"),
         ("next_timer_ns", "i8"),
         ("next_second_ns", "i8"),
         ("alarms", "i8"),  # of CONTROL, told so far

@@ -85,3 +85,24 @@ OTHERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "noderrd_halted": ("gauge", ("scope", "name"), "1 while new orders are halted."),
     "noderrd_latency_seconds": ("histogram", ("lane", "stage"), "Measured time of a stage of the path."),
 }
+# Of single orders and executions, kept up between scrapes (noderrd.telemetry.orders). `class` is the instrument's.
+TRADING: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "noderrd_order_path_seconds": (
+        "histogram",
+        ("venue", "class", "stage"),
+        "Where the time of single orders went: stages up to send sum to tick_to_trade, ack and fill count from the send.",
+    ),
+    "noderrd_orders_unread_total": ("counter", (), "Orders that are missing in noderrd_order_path_seconds: the lane was quicker than its reader."),
+    "noderrd_fill_ratio": ("gauge", ("strategy", "symbol", "venue"), "Filled over ordered shares of the day's ended orders."),
+    "noderrd_slippage_bps": ("gauge", ("strategy", "venue"), "What the day's executions cost against the mid at the decision; positive is a cost."),
+    "noderrd_effective_spread_bps": ("gauge", ("strategy", "venue"), "Twice the distance of executions from the mid; negative for a maker."),
+    "noderrd_realised_spread_bps": ("gauge", ("strategy", "venue", "horizon"), "Twice the distance of executions from the mid a horizon later."),
+    "noderrd_adverse_selection_bps": ("gauge", ("strategy", "venue", "horizon"), "How far the mid moved against executions by the horizon, doubled."),
+    "noderrd_turnover_value_total": ("counter", ("strategy",), "Value bought and sold since midnight UTC or the daemon's start."),
+    "noderrd_inventory_value": ("gauge", ("strategy",), "Value of the positions held, longs and shorts added, at the mid."),
+    "noderrd_max_drawdown_value": ("gauge", ("strategy",), "The day's largest fall of profit from a peak."),
+    "noderrd_sharpe_ratio": ("gauge", ("strategy",), "Mean over deviation of 10 s changes of the day's profit, annualised: 252 days of 6.5 h."),
+    "noderrd_sortino_ratio": ("gauge", ("strategy",), "As noderrd_sharpe_ratio, over the deviation of losses alone."),
+    "noderrd_profit_factor": ("gauge", ("strategy",), "Won over lost, of the day's executions that closed something."),
+    "noderrd_hit_ratio": ("gauge", ("strategy",), "Share of the day's closing executions that won."),
+}

@@ -8,12 +8,17 @@ Sources: proc(5) for /proc/PID/stat, status and schedstat, /proc/stat, /proc/int
 """
 
 import dataclasses
+import gc
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 TICK_NS = 10_000_000  # USER_HZ is 100 on every Linux
 TIMERS = ("LOC", "RES", "CAL", "TLB", "IWI", "RTR", "PMI")  # interrupts that a busy core has always
 CAUSES = ("preempted", "page_fault", "irq", "steal", "unknown")
+OWN = ("TIMER", "RCU", "SCHED", "HRTIMER")  # softirqs of that kind
 IRQ_NS = 2_000  # what an interrupt and its softirq are taken to cost at least
 
 
@@ -31,6 +36,7 @@ class Sample:
     steal_ns: int  # time that the hypervisor gave to somebody else
     interrupts: int  # device interrupts on its core
     softirqs: int
+    gc_ns: int = 0  # time that the control plane's garbage collector took: it matters where both share a core
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +47,31 @@ class Finding:
     evidence: dict[str, int]
 
 
-class Sampler:
-    """Reads the counts of a process; `proc` is /proc, or a copy of it in a test. Keeps the last `keep` samples."""
+class Collections:
+    """Times the collections of this process while it is entered: `ns` is their sum."""
 
-    def __init__(self, pid: int, proc: Path = Path("/proc"), keep: int = 600) -> None:
-        self._pid, self._proc = pid, proc
+    def __init__(self) -> None:
+        self.ns, self._began = 0, 0
+
+    def _note(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter_ns()
+        else:
+            self.ns += time.perf_counter_ns() - self._began
+
+    def __enter__(self) -> Self:
+        gc.callbacks.append(self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self._note)
+
+
+class Sampler:
+    """Reads the counts of a process; `proc` is /proc, or a copy of it in a test. `spent` gives a Sample's `gc_ns`. Keeps the last `keep` samples."""
+
+    def __init__(self, pid: int, proc: Path = Path("/proc"), keep: int = 600, spent: Callable[[], int] = lambda: 0) -> None:
+        self._pid, self._proc, self._spent = pid, proc, spent
         self.samples: deque[Sample] = deque(maxlen=keep)
 
     def take(self, now_ns: int) -> Sample:
@@ -59,7 +85,7 @@ class Sampler:
         moved = self.samples[-1].migrations + (cpu != self.samples[-1].cpu) if self.samples else 0
         sample = Sample(
             now_ns, int(status["nonvoluntary_ctxt_switches"]), int(waited[1]), minor, major, moved, cpu,
-            self._steal(cpu), self._per_cpu("interrupts", cpu, TIMERS), self._per_cpu("softirqs", cpu, ("TIMER", "RCU", "SCHED", "HRTIMER")),
+            self._steal(cpu), self._per_cpu("interrupts", cpu, TIMERS), self._per_cpu("softirqs", cpu, OWN), self._spent(),
         )  # fmt: skip
         self.samples.append(sample)
         return sample

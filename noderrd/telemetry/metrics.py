@@ -5,8 +5,9 @@ symbols x strategies.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -14,7 +15,7 @@ from core.codes import Session
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 from noderrd.telemetry import hdr
-from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS, STAGES
+from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS, STAGES, TRADING
 
 PREFIX = "noderrd_"
 SECOND = 1_000_000_000
@@ -126,15 +127,27 @@ def _positions(found: dict[str, list[Sample]], lane: LaneView) -> None:
             found["noderrd_fees_paid"].append(((*names, it.currency), int(row["fees"]) / it.unit))
 
 
+def path_family(counts: Mapping[tuple[str, str], np.ndarray]) -> Metric:
+    """Give the histograms of single orders by venue and class."""
+    _, labels, words = TRADING["noderrd_order_path_seconds"]
+    family = HistogramMetricFamily("noderrd_order_path_seconds", words, labels=labels)
+    for key, rows in counts.items():
+        for stage, row in zip(STAGES, rows, strict=True):
+            family.add_metric([*key, stage], *_histogram(row))
+    return family
+
+
+def _histogram(counts: np.ndarray) -> tuple[list[tuple[str, float]], float]:
+    """Give the buckets and the sum, which is of each bucket's highest value: as precise as the buckets are."""
+    buckets = [(repr(bound / SECOND), n) for bound, n in zip(BOUNDS_NS, hdr.below(counts, BOUNDS_NS), strict=True)]
+    return [*buckets, ("+Inf", int(counts.sum()))], float(counts.astype(float) @ hdr.VALUES) / SECOND
+
+
 def _latency(lanes: list[LaneView]) -> Metric:
-    """Give the histogram family; the sum is of each bucket's highest value, as precise as the buckets are."""
+    """Give the histogram family."""
     _, labels, words = OTHERS["noderrd_latency_seconds"]
     family = HistogramMetricFamily("noderrd_latency_seconds", words, labels=labels)
     for lane in lanes:
         for k, stage in enumerate(STAGES):
-            counts = lane.shared.histograms[k].copy()
-            total = int(counts.sum())
-            buckets = [(repr(bound / SECOND), n) for bound, n in zip(BOUNDS_NS, hdr.below(counts, BOUNDS_NS), strict=True)]
-            value = float(counts.astype(float) @ hdr.VALUES) / SECOND
-            family.add_metric([lane.name, stage], [*buckets, ("+Inf", total)], value)
+            family.add_metric([lane.name, stage], *_histogram(lane.shared.histograms[k].copy()))
     return family

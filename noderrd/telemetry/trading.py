@@ -103,18 +103,40 @@ def max_drawdown(equity: np.ndarray) -> float:
     return float((np.maximum.accumulate(equity) - equity).max()) if len(equity) else math.nan
 
 
-def closed(fills: np.ndarray) -> np.ndarray:
-    """Give the profit of every fill that closed something (average cost, the fill's fee taken off): float64[<= fills]."""
-    position, cost, found = 0, 0.0, []
-    for side, px, qty, fee in zip(fills["side"].tolist(), fills["px"].tolist(), fills["qty"].tolist(), fills["fee"].tolist(), strict=True):
-        closing = min(qty, abs(position)) if position * side < 0 else 0
+@dataclasses.dataclass
+class Closing:
+    """A position at average cost, one execution after the other; what was won and lost by closing, fees taken off."""
+
+    position: int = 0
+    cost: float = 0.0
+    won: float = 0.0
+    lost: float = 0.0
+    closes: int = 0
+    winners: int = 0
+
+    def fill(self, side: int, px: float, qty: int, fee: float) -> float | None:
+        """Take an execution; gives its profit when it closed something."""
+        profit = None
+        closing = min(qty, abs(self.position)) if self.position * side < 0 else 0
         if closing:
-            gone = cost * closing / abs(position)
-            found.append(-side * (px * closing - gone) - fee)
-            cost -= gone
-        cost += px * (qty - closing)
-        position += side * qty
-    return np.array(found, np.float64)
+            gone = self.cost * closing / abs(self.position)
+            profit = -side * (px * closing - gone) - fee
+            self.cost -= gone
+            self.closes += 1
+            self.winners += profit > 0
+            self.won += max(profit, 0.0)
+            self.lost += max(-profit, 0.0)
+        self.cost += px * (qty - closing)
+        self.position += side * qty
+        return profit
+
+
+def closed(fills: np.ndarray) -> np.ndarray:
+    """Give the profit of every fill that closed something: float64[<= fills]."""
+    it = Closing()
+    rows = zip(fills["side"].tolist(), fills["px"].tolist(), fills["qty"].tolist(), fills["fee"].tolist(), strict=True)
+    found = [it.fill(side, px, qty, fee) for side, px, qty, fee in rows]
+    return np.array([profit for profit in found if profit is not None], np.float64)
 
 
 def profit_factor(profits: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """From what the lane counted to what an alert does: a real webhook, circuit breaks, halts."""
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,10 @@ import trio
 from control import desk
 
 from core.codes import Command, Counter, Halt, Scope, Stage
+from noderrd.alerts.live import Measures
 from noderrd.control.circuits import Circuits
+from noderrd.lane.spec import ModelSpec
+from rules.expression import Measured
 
 ALERTS = """
 notify ops {{ webhook "http://127.0.0.1:{port}/hook" }}
@@ -118,3 +122,25 @@ def test_a_break_that_nobody_knows_the_end_of_is_closed(node):
     (node.folder / "circuits.json").write_text("{")
     Circuits(node, node.log).turn(1)
     assert node.lane.shared.control["halt_node"][0] == Halt.NONE
+
+
+def test_lost_edge_and_fill_ratio_have_values(make, tmp_path):
+    node = make(desk.POLICY)
+    shared, verbs = node.lane.shared, desk.verbs(node)
+    (tmp_path / "m.json").write_text('{"held_out": {"mean_move_ticks": 2.5}}')
+    node.lane.spec = dataclasses.replace(node.lane.spec, models=[ModelSpec("m", str(tmp_path / "m.onnx"), [], [])])
+    shared.products[0]["model"], shared.products[0]["score_ns"], shared.products[0]["score"] = 0, 1, (0.1, 0.3, 0.6)
+    shared.venues[1]["lost"] = 7, 4
+    figures = verbs._watch.orders.figures
+    figures.take(verbs._watch.views()[0], 1)
+    shared.orders[0]["cl_ord_id"], shared.orders[0]["ord_status"], shared.orders[0]["order_qty"], shared.orders[0]["cum_qty"] = 1, 4, 100, 25
+    figures.take(verbs._watch.views()[0], 2)
+    measures = Measures(verbs._watch.counts, figures)
+    measures.take(verbs._watch.views()[0], "ready", {}, 3)
+
+    def value(name, **labels):
+        return measures.read(Measured(name, tuple((key, True, text) for key, text in labels.items()), (), None, None), 3)
+
+    assert (value("lost"), value("lost", venue="EDGE"), value("lost", venue="EDGE", line="a")) == (11, 11, 7)
+    assert value("edge", symbol=node.lane.spec.products[0]) == pytest.approx(0.5 * 2.5)
+    assert value("fill_ratio") == 0.25

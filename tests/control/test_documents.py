@@ -13,8 +13,8 @@ from noderrd import config as configuration
 from noderrd.ctl import main as ctl
 
 ROOT = Path(__file__).parents[2]
-OWN = ("status", "books", "positions", "orders", "latency", "counters", "logs", "reconcile", "halt", "resume", "cancel-all", "flatten", "kill")
-OWN += ("release", "pause", "continue", "arm", "disarm", "drill", "reload", "stop", "reasons")
+OWN = ("status", "books", "positions", "orders", "latency", "slow", "counters", "logs", "reconcile", "halt", "resume", "cancel-all", "flatten")
+OWN += ("kill", "release", "pause", "continue", "arm", "disarm", "drill", "reload", "stop", "reasons")
 
 
 def test_the_shipped_file_is_valid_and_on_paper():
@@ -32,7 +32,8 @@ def test_every_key_is_documented_in_its_section(section):
     fields = {f.metadata.get("key", f.name): f.name for f in dataclasses.fields(configuration.Config)}
     kind = typing.get_type_hints(configuration.Config)[fields[section]]
     kind = kind if dataclasses.is_dataclass(kind) else next(a for a in typing.get_args(kind) if dataclasses.is_dataclass(a))
-    missing = [f.name for f in dataclasses.fields(kind) if f"`{f.name}`" not in told]
+    keys = [f.metadata.get("key", f.name) for f in dataclasses.fields(kind)]
+    missing = [key for key in keys if f"`{key}`" not in told]
     assert missing == []
 
 

@@ -1,7 +1,8 @@
 """A strategy that does what the last trade says: its quantity is the order, so that a test speaks to it through the feed.
 
 Odd quantities are the market's own.
-Below 800_000: a new day order of that many shares, at the trade's price, on the trade's side. From 800_000: immediate-or-cancel of the rest.
+Below 700_000: a new day order of that many shares, at the trade's price, on the trade's side. From 700_000: the
+rest, after long thought. From 800_000: immediate-or-cancel of the rest.
 From 900_000: replace the first own order, its total the rest. 999_999: cancel all. 999_998: answer with a fault.
 """
 
@@ -39,6 +40,10 @@ def on_event(event, view, params, state, out):
         return 1
     out[0]["kind"] = IntentKind.NEW
     out[0]["qty"] = qty
+    if 700_000 <= qty < 800_000:
+        out[0]["qty"] = qty - 700_000
+        for _ in range(25_000_000):
+            state[0]["seen"] = state[0]["seen"] * 1_103_515_245 % 2_147_483_647 + 1
     if qty >= 800_000:
         out[0]["qty"] = qty - 800_000
         out[0]["time_in_force"] = TimeInForce.IOC

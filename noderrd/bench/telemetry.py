@@ -1,0 +1,78 @@
+"""What watching costs: tick to trade of a node that is scraped once a second beside the same node that is left alone, block by block in turn.
+
+`off` is the node without a scrape, beside the floor in C as in tick-to-trade; `on` the node with a scrape of /metrics a second, beside `off`: ratios
+of p50 and p99. What the daemon does by itself (windows, alerts, slow orders) goes on in both. A block lasts longer than a second, so each one with
+scrapes has one at least.
+"""
+
+import http.client
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from noderrd.bench.row import Row, figure
+from noderrd.bench.tick_to_trade import Rig
+from noderrd.rig import ports
+
+HELP = "tick to trade with a scrape of the metrics a second, beside none: off, on"
+NAME = "telemetry"
+BLOCK, GAP_NS = 25_000, 60_000  # a block of some 1.7 s of each side
+P99 = 99.0
+
+
+class Scraper:
+    """Asks for /metrics once a second while it is on."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._end, self._on = threading.Event(), threading.Event()
+        self.scrapes = 0
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            if self._on.is_set():
+                line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+                line.request("GET", "/metrics")
+                self.scrapes += line.getresponse().read() != b""
+                line.close()
+            self._end.wait(1.0 if self._on.is_set() else 0.05)
+
+    def turn(self, *, on: bool) -> None:
+        """Begin or stop to ask."""
+        self._on.set() if on else self._on.clear()
+
+    def close(self) -> None:
+        """End."""
+        self._end.set()
+        self._thread.join()
+
+
+def run(quick: bool) -> Iterator[Row]:
+    """Measure; quick: one block each. Raises compiler.NoCompiler, Failed."""
+    with tempfile.TemporaryDirectory(prefix="noderrd-bench-") as folder:
+        (port,) = ports.free(1)
+        rig = Rig(Path(folder), model=False, more=f'\n[telemetry]\nlisten = "127.0.0.1:{port}"\n')
+        scraper = Scraper(port)
+        taken: dict[bool, list[np.ndarray]] = {False: [], True: []}
+        floors = []
+        try:
+            rig.start()
+            for k in range(2 if quick else 24):
+                on = k % 4 in {1, 2}  # off, on, on, off: a machine that becomes slower meets both alike
+                scraper.turn(on=on)
+                node, floor, _ = rig.client.measure(f"closed 1 {BLOCK} {GAP_NS}", Path(folder) / NAME)
+                taken[on].append(node)
+                if not on:
+                    floors.append(floor)
+        finally:
+            scraper.close()
+            rig.close()
+    off, on_samples = np.concatenate(taken[False]), np.concatenate(taken[True])
+    yield Row(NAME, "off", "ns", off, "C floor", np.concatenate(floors))
+    ratio = figure(np.percentile(on_samples, P99) / np.percentile(off, P99))
+    yield Row(NAME, "on", "ns", on_samples, "off", off, {"ratio_p99": ratio, "scrapes": scraper.scrapes})
