@@ -2,7 +2,8 @@
 
 `off` is the node without a scrape, beside the floor in C as in tick-to-trade; `on` the node with a scrape of /metrics a second, beside `off`: ratios
 of p50 and p99. What the daemon does by itself (windows, alerts, slow orders) goes on in both. A block lasts longer than a second, so each one with
-scrapes has one at least.
+scrapes has one at least. `lane_ratio_p50` and `lane_ratio_p99` are of the lane's own counts: where client and daemon share a core, the client waits
+for the daemon, and the lane does not.
 """
 
 import http.client
@@ -13,9 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from core.codes import Stage
+from core.layout import BUCKETS
 from noderrd.bench.row import Row, figure
 from noderrd.bench.tick_to_trade import Rig
 from noderrd.rig import ports
+from noderrd.telemetry import hdr
 
 HELP = "tick to trade with a scrape of the metrics a second, beside none: off, on"
 NAME = "telemetry"
@@ -59,14 +63,17 @@ def run(quick: bool) -> Iterator[Row]:
         rig = Rig(Path(folder), model=False, more=f'\n[telemetry]\nlisten = "127.0.0.1:{port}"\n')
         scraper = Scraper(port)
         taken: dict[bool, list[np.ndarray]] = {False: [], True: []}
+        own = {on: np.zeros(BUCKETS, np.int64) for on in (False, True)}
         floors = []
         try:
             rig.start()
             for k in range(2 if quick else 24):
                 on = k % 4 in {1, 2}  # off, on, on, off: a machine that becomes slower meets both alike
                 scraper.turn(on=on)
+                before = rig.shared.histograms[Stage.TICK_TO_TRADE].copy()
                 node, floor, _ = rig.client.measure(f"closed 1 {BLOCK} {GAP_NS}", Path(folder) / NAME)
                 taken[on].append(node)
+                own[on] += rig.shared.histograms[Stage.TICK_TO_TRADE] - before
                 if not on:
                     floors.append(floor)
         finally:
@@ -74,5 +81,7 @@ def run(quick: bool) -> Iterator[Row]:
             rig.close()
     off, on_samples = np.concatenate(taken[False]), np.concatenate(taken[True])
     yield Row(NAME, "off", "ns", off, "C floor", np.concatenate(floors))
-    ratio = figure(np.percentile(on_samples, P99) / np.percentile(off, P99))
-    yield Row(NAME, "on", "ns", on_samples, "off", off, {"ratio_p99": ratio, "scrapes": scraper.scrapes})
+    alone, watched = hdr.summary(own[False]), hdr.summary(own[True])
+    more = {"ratio_p99": figure(np.percentile(on_samples, P99) / np.percentile(off, P99)), "scrapes": scraper.scrapes}
+    more |= {f"lane_ratio_{name}": figure(watched[name] / alone[name]) for name in ("p50", "p99")}
+    yield Row(NAME, "on", "ns", on_samples, "off", off, more)

@@ -181,6 +181,7 @@ class Rig:
         spec = LaneSpec.read(self._folder / "state" / "run" / "lane0.json")
         shared = Shared(Path(spec.shared), spec.sizes())
         shared.control[0]["leave_until_ns"] = NO_LIMIT
+        self.shared = shared
 
     def case(self, name: str, how: str) -> Row:
         """Run one case."""

@@ -12,6 +12,7 @@ Panel = tuple[str, str, dict[str, str]]  # title, unit, query to legend
 
 RATE = "[1m]"
 DROPS = ("truncated", "oversized", "unknown", "session", "garbage", "soup", "ouch")
+PATH = 'histogram_quantile(0.5, sum by (le, {by}) (rate(noderrd_order_path_seconds_bucket{{stage!=""{more}}}[1m])))'
 QUANTILE = "histogram_quantile({q}, sum by (le{by}) (rate(noderrd_latency_seconds_bucket{{{labels}}}[1m])))"
 
 
@@ -43,6 +44,8 @@ LATENCY: tuple[Panel, ...] = (
     ("Stages, p50", "s", {quantile(0.5, by="stage"): "{{stage}}"}),
     ("Stages, p99", "s", {quantile(0.99, by="stage"): "{{stage}}"}),
     ("Ack and fill, p99", "s", {quantile(0.99, 'stage=~"ack|fill"', "stage"): "{{stage}}"}),
+    ("Stages of single orders by venue, p50", "s", {PATH.format(by="venue, stage", more=""): "{{venue}} {{stage}}"}),
+    ("Tick to trade by class, p99", "s", {PATH.format(by="class", more=', stage="tick_to_trade"').replace("(0.5", "(0.99"): "{{class}}"}),
     ("Loop turns", "cps", {f"rate(noderrd_loop_turns_total{RATE})": "{{lane}}"}),
     ("Late strategy calls", "cps", {f"rate(noderrd_strategy_over_budget_total{RATE})": "{{lane}}"}),
 )
@@ -58,6 +61,18 @@ TRADING: tuple[Panel, ...] = (
     ("Open orders", "short", {"noderrd_open_orders": "{{lane}}"}),
     ("Best bid", "none", {"max by (symbol) (noderrd_book_best_bid_price)": "{{symbol}}"}),
     ("Fills an order", "percentunit", {f"rate(noderrd_fills_total{RATE}) / (rate(noderrd_orders_total{RATE}) > 0)": "{{lane}}"}),
+    ("Fill ratio", "percentunit", {"noderrd_fill_ratio": "{{strategy}} {{symbol}} {{venue}}"}),
+    ("Slippage and spread", "none", {f"noderrd_{name}_bps": name + " {{strategy}} {{venue}}" for name in ("slippage", "effective_spread")}),
+    (
+        "Realised spread and adverse selection",
+        "none",
+        {f"noderrd_{name}_bps": name + " {{strategy}} {{venue}} {{horizon}}" for name in ("realised_spread", "adverse_selection")},
+    ),
+    ("Drawdown", "currencyUSD", {"noderrd_max_drawdown_value": "{{strategy}}"}),
+    ("Inventory", "currencyUSD", {"noderrd_inventory_value": "{{strategy}}"}),
+    ("Turnover", "currencyUSD", {f"rate(noderrd_turnover_value_total{RATE})": "{{strategy}}"}),
+    ("Sharpe and Sortino", "none", {f"noderrd_{name}_ratio": name + " {{strategy}}" for name in ("sharpe", "sortino")}),
+    ("Profit factor and hit ratio", "none", {"noderrd_profit_factor": "profit factor {{strategy}}", "noderrd_hit_ratio": "hits {{strategy}}"}),
     ("Model runs", "cps", {f"rate(noderrd_model_runs_total{RATE})": "{{lane}}"}),
 )
 DASHBOARDS = {"node": NODE, "latency": LATENCY, "trading": TRADING}

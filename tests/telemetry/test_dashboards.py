@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.registry import Collector
+from telemetry.desk import path, put, traded
 
 from noderrd.rig import ports
 from noderrd.telemetry import dashboards
@@ -42,6 +44,22 @@ def wait(done, seconds=60):
         time.sleep(0.1)
 
 
+class Trading(Collector):
+    """Single orders and executions of a lane that trades between any two scrapes."""
+
+    def __init__(self, lane):
+        self.lane, self.orders = lane, traded(lane, time.time_ns())
+
+    def describe(self):
+        return []
+
+    def collect(self):
+        path(self.lane)
+        put(self.lane.shared, time.time_ns(), 0, 0, 10_000, 1, 0, 10_000)
+        self.orders.take(self.lane, time.time_ns())
+        return list(self.orders.collect())
+
+
 @pytest.fixture
 def prometheus(lane, tmp_path):
     """A real Prometheus that scrapes a lane whose counters rise; `ask` puts it a query."""
@@ -51,6 +69,7 @@ def prometheus(lane, tmp_path):
     lane.shared.venues[0]["feed_ns"] = time.time_ns() - 10 * 10**9
     registry = CollectorRegistry()
     registry.register(LaneCollector("1.2.3", lambda: [lane], time.time_ns))
+    registry.register(Trading(lane))
     server, thread = start_http_server(0, "127.0.0.1", registry)
     config, (port,) = tmp_path / "prometheus.yml", ports.free(1)
     config.write_text(CONFIG.format(rules=RULES, port=server.server_port))

@@ -6,27 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from telemetry.desk import put, traded
 
 from core.codes import OrdStatus
 from noderrd.telemetry import figures as it
 from noderrd.telemetry import trading
-from noderrd.telemetry.orders import OrderCollector
 
 BEGIN = 1_800_000_000 * it.SECOND - 1_800_000_000 * it.SECOND % it.DAY_NS + it.SECOND
 ROW = st.tuples(
     st.integers(0, 8_000), st.integers(0, 7), st.sampled_from([0, 1]), st.integers(9_000, 11_000), st.integers(1, 500), st.integers(-100, 100),
     st.integers(9_000, 11_000),
 )  # fmt: skip
-
-
-def put(shared, now_ns, index, side, px, qty, fee, mid):
-    """Execute as a lane does: the book's mid is `mid` from now on, the arrival two units below it."""
-    shared.insts["mark"][index % 4] = (mid - 1) * 100, (mid + 1) * 100
-    head = int(shared.control[0]["fill_head"])
-    row = shared.fills[head % len(shared.fills)]
-    row["px"], row["qty"], row["fee"], row["side"], row["index"], row["ts_ns"] = px * 100, qty, fee * 100, side, index, now_ns
-    row["mid"], row["arrival"] = 2 * mid * 100, 2 * (mid - 2) * 100
-    shared.control[0]["fill_head"] = head + 1
 
 
 def close(a, b):
@@ -106,15 +96,5 @@ def test_an_ended_order_counts_once_and_a_live_one_not(lane):
 
 
 def test_the_catalogue_is_what_is_given(lane):
-    collector = OrderCollector(lambda _: "all")
-    collector.take(lane, BEGIN)
-    lane.shared.accounts[0]["profit"] = -5 * it.MONEY
-    put(lane.shared, BEGIN, 0, 0, 10_000, 10, 0, 10_000)
-    put(lane.shared, BEGIN, 0, 1, 10_100, 5, 0, 10_000)
-    put(lane.shared, BEGIN, 0, 1, 9_900, 5, 0, 10_000)
-    lane.shared.orders[0]["cl_ord_id"], lane.shared.orders[0]["ord_status"], lane.shared.orders[0]["order_qty"] = 1, OrdStatus.FILLED, 10
-    for k in range(60):
-        lane.shared.accounts[0]["profit"] -= (1 + k % 7) * it.MONEY
-        collector.take(lane, BEGIN + k * it.SECOND)
-    families = {family.name: family.samples for family in collector.collect()}
+    families = {family.name: family.samples for family in traded(lane, BEGIN).collect()}
     assert all(families.values()), [name for name, samples in families.items() if not samples]
