@@ -401,6 +401,7 @@ class Command(IntEnum):
     RELEASE = 10  # lift a kill
     ARM = 11  # read the spec again: modes of the venues only
     HAND = 12  # hand the order sockets to the guard
+    LOAD = 13  # read the spec, and load what is new in it beside the loop: RELOAD then has it at hand
 
 
 class Scope(IntEnum):

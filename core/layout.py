@@ -184,6 +184,8 @@ VENUE = _record(
     ("venue_next_ref", "i8"),  # from the account query
     ("order_rx_ns", "i8"),
     ("order_tx_ns", "i8"),
+    ("order_rx_bytes", "i8"),  # of the connection, so far: with what the kernel counts they tell whether a dead lane left it whole
+    ("order_tx_bytes", "i8"),
     ("connect_at_ns", "i8"),
     ("failures", "i8"),
     ("rx_len", "i8"),
@@ -564,6 +566,7 @@ CONTROL = _record(
     ("guard_ns", "i8"),  # its last sign of life
     ("guard_cuts", "i8"),  # how often it shut the order sessions of a quiet lane down
     ("leave_until_ns", "i8"),  # the lane does something long until then: no heartbeat is no sign
+    ("spare_pid", "i8"),  # of the process that waits, warm, for the owner's lock; 0: there is none
     ("pad_writer", "i8", (8,)),
 )
 
@@ -573,9 +576,10 @@ STAGED = _record(
     ("done", "i8"),  # set to seq by the lane
     ("terms", "i8"),  # number of the spec that is staged
     ("running", "i8"),  # number of the spec that the lane runs by
+    ("loaded", "i8"),  # number of the spec whose strategies and models lie ready beside the loop; negative: they could not be loaded
     ("turn_ns", "i8"),  # when the loop's last turn began
     ("widest_ns", "i8"),  # longest time from turn to turn since a reader wrote 0 here
-    ("pause_ns", "i8"),  # longest step of the last taking
+    ("pause_ns", "i8"),  # longest step of the last taking; longest time away from the loop for a command since a reader wrote 0 here
     ("params", "i8", (MAX_STRATEGIES, MAX_PARAMS)),
     ("budget_ns", "i8", (MAX_STRATEGIES,)),
     ("fees", "i8", (MAX_VENUES, 2)),  # mils: maker, taker

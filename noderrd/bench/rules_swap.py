@@ -92,7 +92,7 @@ class Rig:
     def round(self, change: Callable[[], None] | None) -> tuple[int, int, int]:
         """Let it run for a round, with a change or without: the loop's widest gap, the longest step of a taking (ns), events lost."""
         row, before = self._shared.staged[0], self._lost()
-        row["widest_ns"] = 0
+        row["widest_ns"] = row["pause_ns"] = 0
         end = time.monotonic() + ROUND_S
         if change is not None:
             change()

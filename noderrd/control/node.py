@@ -1,6 +1,7 @@
 """The node's life: its lane and the processes beside it, what they run by, and how all of that ends. What can be asked of it is in `verbs`."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -27,6 +28,9 @@ STOP_S = 8.0  # the lane itself waits up to 5 s for the venues' acks
 DRAIN_S = 12.0
 INSPECT_S = 300.0  # the first time a strategy is compiled
 EVENTS_S = 0.2
+HEIR_S = 1.0
+HEIR_POLL_S = 0.002
+LOAD_S = 10.0
 GUARD_NS = 1_000_000_000
 
 
@@ -61,6 +65,14 @@ def inspect(path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=INSPECT_S, start_new_session=True)
     if done.returncode != 0:
         raise Unfit(done.stderr.strip() or f"noderrd.lane.inspect ended with {done.returncode}")
+
+
+def _is_spare(pid: int, spec: Path) -> bool:
+    """Tell whether a process is the spare of the lane with that spec: a number alone may be another's by now."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-3:-1] == [os.fsencode(spec), b"spare"]
+    except OSError:
+        return False
 
 
 def last_spec(config: Config) -> LaneSpec | None:
@@ -101,7 +113,13 @@ class Node:
         self.worker = Worker(NAME, [*module, "noderrd.lane", str(self._spec_file)], logs / f"{NAME}.jsonl", log, lambda: self.lane.ready)
         writer = ["noderrd.journal", "--shared", spec.shared, "--spec", str(self._spec_file), "--dir", str(self.folder / "journal"), "--name", NAME]
         self.writer = Worker("journal", [*module, *writer], logs / "journal.jsonl", log)
+        self.spare = Worker(f"{NAME}-spare", [*self.worker.arguments, "spare"], logs / f"{NAME}.jsonl", log, self._spare_waits)
         self.guard = Worker("guard", [*module, "noderrd.guard", "--spec", str(self._spec_file)], logs / "guard.jsonl", log)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Give what it keeps running."""
+        return [self.worker, self.writer, self.guard, *([self.spare] if self.config.lane.spare else [])]
 
     @property
     def state(self) -> str:
@@ -131,11 +149,15 @@ class Node:
         if self.guarded():
             self.guard.adopt(int(self.lane.shared.control[0]["guard_pid"]))
             self.log.info("took a running guard over", pid=self.guard.pid)
+        if (pid := int(self.lane.shared.control[0]["spare_pid"])) and _is_spare(pid, self._spec_file):
+            self.spare.adopt(pid)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.writer.keep)
             nursery.start_soon(self.guard.keep)
             nursery.start_soon(self._equip_guard)
-            nursery.start_soon(self.worker.keep, self._too_many_crashes)
+            nursery.start_soon(self.worker.keep, self._too_many_crashes, self._heir)
+            if self.config.lane.spare:
+                nursery.start_soon(self._keep_spare)
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self._see_to)
             await self.stopping.wait()
@@ -146,6 +168,44 @@ class Node:
     def _too_many_crashes(self) -> None:
         self.log.error("the lane crashes again and again: new orders are halted", reason=Halt.LANE_CRASHES.name)
         self.lane.halt(Scope.NODE, 0, Halt.LANE_CRASHES)
+
+    # The spare.
+
+    def _spare_waits(self) -> bool:
+        """Tell whether the spare is warm: it sleeps until the lane is gone."""
+        return bool(self.spare.pid) and int(self.lane.shared.control[0]["spare_pid"]) == self.spare.pid
+
+    async def _keep_spare(self) -> None:
+        """Have a spare from when the lane is up: two that warm up beside each other take twice as long."""
+        while not self.lane.ready:  # noqa: ASYNC110 - another process writes it, and tells nobody
+            await trio.sleep(EVENTS_S)
+        await self.spare.keep()
+
+    async def _heir(self) -> bool:
+        """Wait for the spare to take the dead lane's place; False when there is none that could."""
+        pid = self.spare.pid
+        if not pid or not self._waited_for(pid):
+            return False
+        with trio.move_on_after(HEIR_S):
+            while self.spare.pid == pid:
+                if self.lane.pid == pid:
+                    self.spare.lend(self.worker)
+                    return True
+                await trio.sleep(HEIR_POLL_S)
+        return False
+
+    def _waited_for(self, pid: int) -> bool:
+        """Tell whether a spare waits for the lock, or has it already."""
+        control = self.lane.shared.control[0]
+        return pid in (int(control["spare_pid"]), int(control["pid"]))
+
+    async def _load(self) -> None:
+        """Have the lane load what is new in its spec beside its loop; what cannot be loaded so, or in time, is loaded as it is taken."""
+        row = self.lane.shared.staged[0]
+        await self.lane.command(Command.LOAD)
+        with trio.move_on_after(LOAD_S):
+            while int(row["loaded"]) == 0:  # noqa: ASYNC110 - another process writes it, and tells nobody
+                await trio.sleep(HEIR_POLL_S)
 
     def guarded(self) -> bool:
         """Tell whether the guard shows itself."""
@@ -165,6 +225,7 @@ class Node:
             await trio.sleep(EVENTS_S)
 
     async def _wind_down(self) -> None:
+        await self.spare.stop(STOP_S)
         await self.guard.stop(STOP_S)
         clean = await self.worker.stop(STOP_S)
         self.still_open = self.lane.open_orders()
@@ -177,6 +238,7 @@ class Node:
 
     def kill(self) -> None:
         """End everything at once; what is open stays open, and the state stays for the next start."""
+        self.spare.kill()
         self.guard.kill()
         hand.address(Path(self.lane.spec.shared)).unlink(missing_ok=True)
         self.worker.kill()
@@ -280,6 +342,8 @@ class Node:
         self._write_spec(spec)
         why = "the lane refused it; its log says why"
         try:
+            if verb == Command.RELOAD:
+                await self._load()
             refused = (await self.lane.command(verb)).status != 0
         except lanes.NoAnswer as away:
             refused, why = True, str(away)
@@ -287,6 +351,8 @@ class Node:
             self._write_spec(before)
             raise Unfit(why)
         self.lane.spec = spec
+        if verb == Command.RELOAD and self._spare_waits():
+            self.spare.renew()  # it would have to load the new code while nobody trades
 
     async def arm(self, arm: Arm) -> None:
         """Arm or disarm a venue; a disarmed one stays so for the next start, also when the lane does not answer. Raises Unfit, OSError."""

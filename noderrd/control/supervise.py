@@ -7,7 +7,7 @@ A process that an earlier daemon left running is taken over by its number.
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ HEALTHY_S = 60.0  # a process that ran this long begins again with the first wai
 CRASHES = 5  # in HEALTHY_S: then `on_crashes` is called
 
 
+async def nobody() -> bool:
+    """Be the heir of a process that has none."""
+    return False
+
+
 class Worker:
     """A process that should run. `state`: starting, ready, waiting (for the back-off), stopped; `ready` says when it is ready."""
 
@@ -30,6 +35,7 @@ class Worker:
         self._log_file, self._log, self._ready = log_file, log, ready
         self._process: subprocess.Popen[bytes] | None = None
         self._adopted = 0
+        self._expected = False
         self._stop = trio.Event()
         self._waiting = False
         self._crashes: list[float] = []
@@ -59,8 +65,22 @@ class Worker:
             self._process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         self._log.info("started", name=self.name, pid=self._process.pid)
 
-    async def keep(self, on_crashes: Callable[[], None] = lambda: None) -> None:
-        """Run until `stop`: start, wait for the end, start again. `on_crashes` is called when it crashed CRASHES times in HEALTHY_S."""
+    def lend(self, other: "Worker") -> None:
+        """Let another go on with this one's process, which has taken the place of the other's; a new one is started here."""
+        other._process, other._adopted = self._process, self._adopted  # noqa: SLF001 - one process changes hands
+        self._process, self._adopted, self._expected = None, 0, True
+
+    def renew(self) -> None:
+        """Have a new process started in place of the one that runs, which is told to end."""
+        if pid := self.pid:
+            self._expected = True
+            os.kill(pid, signal.SIGTERM)
+
+    async def keep(self, on_crashes: Callable[[], None] = lambda: None, heir: Callable[[], Awaitable[bool]] = nobody) -> None:
+        """Run until `stop`: start, wait for the end, start again. `on_crashes` is called when it crashed CRASHES times in HEALTHY_S.
+
+        `heir` is asked before: True when another process runs in the dead one's place.
+        """
         wait_s = FIRST_WAIT_S
         if not self.pid:
             self.start()
@@ -69,12 +89,21 @@ class Worker:
             await self._gone()
             if self._stop.is_set():
                 return
+            if self._expected:
+                self._expected = False
+                self.start()
+                continue
             now = trio.current_time()
             code = self._process.returncode if self._process is not None else None
             self._log.error("ended by itself", name=self.name, code=code, after_s=round(now - began, 1))
             self._crashes = [at for at in self._crashes if now - at < HEALTHY_S] + [now]
             if len(self._crashes) >= CRASHES:
                 on_crashes()
+            if await heir():
+                self.restarts += 1
+                began = now
+                self._log.warning("its spare took over", name=self.name, pid=self.pid)
+                continue
             wait_s = FIRST_WAIT_S if now - began > HEALTHY_S else wait_s
             self._waiting = True
             with trio.move_on_after(wait_s):

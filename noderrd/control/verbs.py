@@ -70,7 +70,7 @@ class Verbs:
             "mode": modes.pop() if len(modes) == 1 else "mixed",
             "policy": node.version.version,
             "paths": {"state": str(node.folder), "logs": str(node.folder / "logs"), "journal": str(node.folder / "journal")},
-            "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in (node.worker, node.writer, node.guard)],
+            "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in node.workers],
             "venues": venues,
             "halts": answers.halts(self._lanes),
         }

@@ -98,7 +98,7 @@ def run(rig: Rig, course: Course, targets: list[str], kills: int, chance: random
         course.busy_s += time.monotonic() - began
         course.orders += rig.counter(Counter.ORDERS) - before
         mark = rig.mark()
-        n_open, n_pending = rig.kill(target, chance)
+        n_open, n_pending = rig.kill(target, chance, pending=k % 2 == 0)  # at random, and each second one between an order and its answer
         course.by_target[target] += 1
         course.open_at_kill += n_open
         course.pending_at_kill += n_pending > 0

@@ -28,6 +28,7 @@ from noderrd.rig.venue import Venue
 TARGETS = ("lane", "daemon", "writer", "venue", "all")
 RECOVER_S = 120.0  # a machine under load starts a daemon slowly
 SETTLE_S = 20.0
+PENDING_S = 0.5
 # Slow answers, so that a third of all kills and more find something pending; a thin flow, because the exchanges share the machine.
 EXCHANGES = tuple(dataclasses.replace(one, rate=150, ack_us=3_000, jitter_us=2_000) for one in plan.EXCHANGES)
 WAITS = [OrdStatus.PENDING_NEW, OrdStatus.PENDING_REPLACE, OrdStatus.PENDING_CANCEL]
@@ -139,8 +140,10 @@ class Rig:
 
     # Kill and recover.
 
-    def kill(self, target: str, chance: random.Random) -> tuple[int, int]:
-        """SIGKILL; gives how many orders were open and how many were pending then."""
+    def kill(self, target: str, chance: random.Random, *, pending: bool) -> tuple[int, int]:
+        """SIGKILL; gives how many orders were open and how many were pending then. `pending`: not before some wait for their answer."""
+        if pending:
+            wait_until(lambda: self.open_and_pending()[1] > 0, PENDING_S)
         if target == "venue":
             name = chance.choice(sorted(self._venues))
             found = self.open_and_pending()

@@ -66,7 +66,7 @@ def lane(step: str, arguments: list[str]) -> int:
             return take_up(spec, shared)
 
         prepare.take_up = forget
-    return process.run(Path(arguments[0]))
+    return process.run(Path(arguments[0]), spare=arguments[1:] == ["spare"])
 
 
 def writer(step: str, arguments: list[str]) -> int:

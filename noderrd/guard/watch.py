@@ -30,7 +30,7 @@ class Guard:
 
     def __init__(self, spec: LaneSpec, shared: Shared, log: Any) -> None:
         self._spec, self._shared, self._log = spec, shared, log
-        self._way = hand.listen(Path(spec.shared))
+        self._way = hand.listen(hand.address(Path(spec.shared)))
         self._held: dict[int, socket.socket] = {}
         self._cut_ns = 0  # when it acted on the lane that is quiet now; 0: it did not
         self._done: set[int] = set()  # venues where it has canceled since
@@ -46,6 +46,9 @@ class Guard:
         control = self._shared.control[0]
         control["guard_ns"] = now_ns
         for v, line in hand.taken(self._way):
+            if line is None:
+                self._pass_on()
+                continue
             old = self._held.pop(v, None)
             if old is not None:
                 old.close()
@@ -61,6 +64,11 @@ class Guard:
             self._cut(now_ns)
         if self._cut_ns and control["ready"] != 0:
             self._cancel(now_ns)
+
+    def _pass_on(self) -> None:
+        """Give the sockets of a dead lane to the one that takes its place, and keep duplicates."""
+        for v, line in self._held.items():
+            hand.send(hand.heir(Path(self._spec.shared)), v, line)
 
     def _lives(self, now_ns: int) -> bool:
         control = self._shared.control[0]

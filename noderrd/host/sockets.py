@@ -5,13 +5,18 @@ the result's `refused` and costs nothing else: the socket works.
 """
 
 import dataclasses
+import fcntl
 import socket
+import struct
+import sys
+import termios
 
 SO_INCOMING_CPU, SO_PREFER_BUSY_POLL, SO_BUSY_POLL, SO_RCVBUFFORCE, SO_SNDBUFFORCE = 49, 69, 46, 33, 32
 TCP_NOTSENT_LOWAT, TCP_FASTOPEN_CONNECT = 25, 30
 EXPEDITED = 46 << 2  # DSCP EF in the TOS byte (RFC 3246)
 PRIORITY = 6  # the highest that needs no capability
 BUSY_US = 50
+TCP_INFO_SIZE, BYTES_ACKED_AT = 136, 120
 DEAD_MS = 10_000  # unacknowledged for this long: the connection is dead
 
 Option = tuple[str, int, int, int]  # name, level, number, value
@@ -50,6 +55,16 @@ def order(line: socket.socket, core: int = -1) -> Result:
 def feed(line: socket.socket, core: int = -1) -> Result:
     """Set up a feed's UDP socket."""
     return _set(line, [("SO_TIMESTAMPNS", socket.SOL_SOCKET, 35, 1), *_polled(core)])
+
+
+def taken_and_given(line: socket.socket) -> tuple[int, int]:
+    """Count the bytes that programs have read from a connection that was opened here, and written to it. Raises OSError.
+
+    From tcp_info (linux/tcp.h: bytes_acked, bytes_received) and what is still in the queues (tcp(7): SIOCINQ, SIOCOUTQ); the SYN counts as a byte.
+    """
+    acked, received = struct.unpack_from("=QQ", line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE), BYTES_ACKED_AT)
+    queued = [int.from_bytes(fcntl.ioctl(line, which, bytes(4)), sys.byteorder) for which in (termios.FIONREAD, termios.TIOCOUTQ)]
+    return received - queued[0], acked - 1 + queued[1]
 
 
 def congestion(line: socket.socket, name: str) -> str:

@@ -140,7 +140,7 @@ class Again:
         if self._starting:
             self._take_up(spec)
         else:
-            self._again().reload(path)
+            self._again().reload(self._again().ready(spec))
         for k, model in enumerate(models):
             for p, symbol in enumerate(products):
                 if not model["symbols"] or symbol in model["symbols"]:

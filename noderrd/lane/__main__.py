@@ -1,4 +1,4 @@
-"""A lane's process: `python -P -m noderrd.lane SPEC.json`. Started by the daemon in a session of its own; SIGTERM ends it with 0.
+"""A lane's process: `python -P -m noderrd.lane SPEC.json [spare]`. Started by the daemon in a session of its own; SIGTERM ends it with 0.
 
 Order of things (each for a measured reason): affinity and thread counts before numpy is imported, the kernel cache before numba is, state before
 sockets, a rehearsal before READY.
@@ -19,7 +19,7 @@ def main() -> int:
     try:
         from noderrd.lane import process
 
-        return process.run(Path(sys.argv[1]))
+        return process.run(Path(sys.argv[1]), spare=sys.argv[2:] == ["spare"])
     except (EOFError, ImportError, OSError, ValueError) as error:
         # A truncated or foreign cache entry shows in many ways (pickle, zlib, ELF): compile anew, once.
         if "pickle" not in f"{type(error).__module__}{error}" and not isinstance(error, EOFError):

@@ -49,6 +49,12 @@ def journal_words(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int
 
 
 @entry
+def go_on(lane: np.ndarray, v: int) -> None:
+    """Ask a venue what it knows, over a connection that is there already."""
+    session.ask(lane, v)
+
+
+@entry
 def lost(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int) -> None:
     """The session is gone: an order none of whose bytes went out is over; one not yet answered may or may not live."""
     order = lane[0]["orders"]
@@ -272,8 +278,30 @@ class Connections:
         if sent != len(packet):
             self.down(v, "cannot log in: the send buffer is full")
             return
+        row["order_rx_bytes"], row["order_tx_bytes"] = 0, sent
         self._log.info("login", venue=venue.name, session=session, sequence=seq)
         hand.give(Path(self._spec.shared), v, self._sockets[v])
+
+    def resume(self, v: int, line: socket.socket) -> bool:
+        """Go on with a dead lane's connection where it left off; False, and the socket is closed, where it may not have left it whole.
+
+        The lane counted the bytes that it took and gave, and the kernel does: where both agree, and the lane was at rest (prepare.at_rest),
+        nothing was half done. What the venue knows is asked all the same, as after a login.
+        """
+        row = self._shared.venues[v]
+        try:
+            whole = sockets.taken_and_given(line) == (int(row["order_rx_bytes"]), int(row["order_tx_bytes"]))
+        except OSError:
+            whole = False
+        if not whole:
+            line.close()
+            return False
+        line.setblocking(False)
+        self._sockets[v] = line
+        row["fd_order"] = line.fileno()
+        go_on(self._shared.lane, v)
+        self._log.info("session goes on", venue=self._spec.venues[v].name, sequence=int(row["order_seq"]))
+        return True
 
     def hand_over(self) -> None:
         """Hand every order socket to a guard that is new."""
@@ -416,7 +444,9 @@ def flatten_scope(shared: Shared, work: np.ndarray, settle: Callable[[], None], 
     return result
 
 
-def obey(shared: Shared, work: np.ndarray, reload: Callable[[], int], settle: Callable[[], None], log: Any) -> None:
+def obey(
+    shared: Shared, work: np.ndarray, load: Callable[[], None], reload: Callable[[], int], settle: Callable[[], None], log: Any
+) -> None:  # fmt: skip
     """Carry out every command that waits, and answer it in place. `settle` lets the order sessions have their say for a moment."""
     control = shared.control[0]
     while control["command_tail"] < control["command_head"]:
@@ -442,6 +472,9 @@ def obey(shared: Shared, work: np.ndarray, reload: Callable[[], int], settle: Ca
         elif verb in (Command.RELOAD, Command.PARAMS, Command.ARM):
             row["status"] = reload()
             row["acted"] = 1 - int(row["status"])
+        elif verb == Command.LOAD:
+            load()
+            row["acted"] = 1
         elif verb == Command.HAND:
             row["acted"] = 1  # the loop has returned, and that was all: noderrd.lane.process
         elif verb in (Command.PAUSE, Command.CONTINUE):

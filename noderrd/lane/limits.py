@@ -6,6 +6,14 @@ from core.codes import Limit
 from core.layout import NO_LIMIT
 from noderrd.lane.spec import LaneSpec
 
+FIELDS = ("limit", "account", "rule", "account_rule")
+
+
+def put(filled: np.ndarray, rows: np.ndarray) -> None:
+    """Copy limits from one table to another; what was spent of them stays."""
+    for name in FIELDS:
+        rows[name] = filled[name]
+
 
 def fill(spec: LaneSpec, rows: np.ndarray) -> None:
     """Put every limit in its place in LIMITS[strategies x instruments]; what the policy does not name is unlimited."""

@@ -117,6 +117,10 @@ class Shared:
             return False
         return True
 
+    def inherit(self) -> None:
+        """Wait until the owner is gone, however it went, and take the lock."""
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
     def owned(self) -> bool:
         """Tell whether a living lane holds the lock (asked by another process than the lane)."""
         with self.path.open("rb") as probe:

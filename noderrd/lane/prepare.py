@@ -4,6 +4,8 @@ What survives in the shared file is what the venue cannot give again cheaply or 
 halts, counters. Books are always built anew from the feed, from message 1.
 """
 
+import dataclasses
+import hashlib
 import math
 import os
 import socket
@@ -25,6 +27,7 @@ from noderrd.strategies import compile as strategies
 
 IDS_FROM = 1_704_067_200  # 1 January 2024
 IDLE = {"spin": 0, "yield": 1, "sleep": 2}
+ModelKey = tuple[str, bytes, tuple[str, ...]]  # file, SHA-256 of its content, features
 
 
 def sizes(spec: LaneSpec) -> Sizes:
@@ -86,6 +89,12 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
         row["tick"], row["lot"], row["unit"], row["multiplier"] = it.tick, it.lot, it.unit, it.multiplier
         row["reference"], row["state"] = it.reference, BookState.HALTED
         shared.products[product]["inst"][it.venue] = k
+
+
+def at_rest(shared: Shared) -> set[int]:
+    """Give the venues whose order session a dead lane left between two messages: nothing half received, nothing half sent."""
+    rows = shared.venues[: int(shared.control[0]["n_venues"])]
+    return {v for v, row in enumerate(rows) if row["session_state"] == Session.UP and row["rx_len"] == 0 and row["tx_len"] == 0}
 
 
 def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
@@ -151,11 +160,11 @@ def _flat(shared: Shared, v: int) -> bool:
     return not any(np.any(held[name]) for name in ("position", "open_buy", "open_sell"))
 
 
-def fill_limits(spec: LaneSpec, shared: Shared) -> None:
+def fill_limits(ready: "Ready", shared: Shared) -> None:
     """Put every limit in its place. What was staged is in it, or is older: it is forgotten."""
-    limits.fill(spec, shared.limits[: len(shared.positions)])
+    limits.put(ready.limits, shared.limits[: len(shared.positions)])
     staged = shared.staged[0]
-    staged["done"], staged["running"] = staged["seq"], spec.terms()
+    staged["done"], staged["running"] = staged["seq"], ready.terms
 
 
 def share_exposure(spec: LaneSpec, shared: Shared) -> np.ndarray:
@@ -174,32 +183,69 @@ def fill_polls(shared: Shared, work: np.ndarray) -> None:
             work[0]["polls"][4 * v + k] = (shared.venues[v][field], 1, 0)
 
 
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """What a spec names, loaded, and in no slot yet; `models` by file, content and features."""
+
+    spec: LaneSpec
+    models: dict[ModelKey, ort.Model]
+    order: list[ModelKey]  # slot to model
+    strategies: list[strategies.Compiled]
+    params: list[np.ndarray]
+    limits: np.ndarray  # LIMITS[strategies x instruments]
+    told: bytes  # what the journal is told
+    terms: int
+
+    @property
+    def slots(self) -> list[ort.Model]:
+        """Give the model of each slot."""
+        return [self.models[key] for key in self.order]
+
+
 class Loaded:
     """What a lane runs besides its own code: kept alive here, because the loop knows only addresses."""
 
     def __init__(self, spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> None:
         self._shared, self._work, self._log = shared, work, log
         self.spec = spec
+        self._models: dict[ModelKey, ort.Model] = {}
         self.models: list[ort.Model] = []
         self.strategies: list[strategies.Compiled] = []
 
-    def load(self, spec: LaneSpec) -> None:
-        """Load models and strategies, then put them in their slots all at once.
+    def ready(self, spec: LaneSpec) -> Ready:
+        """Load what a spec names and is not loaded yet; the lane runs what it ran, and may run meanwhile.
 
-        Raises ort.ModelError or strategies.StrategyError before anything was changed.
+        Raises ort.ModelError, strategies.StrategyError, OSError.
         """
-        models = [ort.Model(Path(m.file), m.features) for m in spec.models]
+        models: dict[ModelKey, ort.Model] = {}
+        order: list[ModelKey] = []
+        for it in spec.models:
+            key = (it.file, hashlib.sha256(Path(it.file).read_bytes()).digest(), tuple(it.features))
+            models[key] = models.get(key) or self._models.get(key) or ort.Model(Path(it.file), it.features)
+            order.append(key)
         compiled = [strategies.load(Path(s.file)) for s in spec.strategies]
         blocks = [c.params(s.params) for c, s in zip(compiled, spec.strategies, strict=True)]
+        rows = np.zeros(len(self._shared.positions), at.LIMITS)
+        limits.fill(spec, rows)
+        return Ready(spec, models, order, compiled, blocks, rows, spec.told(), spec.terms())
+
+    def put(self, ready: Ready) -> None:
+        """Put what is ready in its slots, all at once, and the limits in their places."""
+        spec = ready.spec
+        fill_limits(ready, self._shared)
         fresh = self.spec.strategies if self.strategies else []
-        for k, model in enumerate(models):
+        for k, model in enumerate(ready.slots):
             self._place_model(k, model, spec)
-        for k, (it, block) in enumerate(zip(compiled, blocks, strict=True)):
+        for k, (it, block) in enumerate(zip(ready.strategies, ready.params, strict=True)):
             known = k < len(fresh) and fresh[k].file == spec.strategies[k].file and self.strategies[k].address == it.address
             self._place_strategy(k, it, block, spec, known=known)
-        self._shared.strategies[len(compiled) :]["address"] = 0
-        self._shared.control[0]["n_strategies"] = len(compiled)
-        self.models, self.strategies, self.spec = models, compiled, spec
+        self._shared.strategies[len(ready.strategies) :]["address"] = 0
+        self._shared.control[0]["n_strategies"] = len(ready.strategies)
+        self._models, self.models, self.strategies, self.spec = ready.models, ready.slots, ready.strategies, spec
+
+    def load(self, spec: LaneSpec) -> None:
+        """Load models and strategies, then put them in their slots. Raises as `ready`, before anything was changed."""
+        self.put(self.ready(spec))
 
     def _place_model(self, k: int, model: ort.Model, spec: LaneSpec) -> None:
         desk = self._work[0]
@@ -225,19 +271,12 @@ class Loaded:
         row["halted"] = self._shared.control[0]["halt_strategy"][k]
         row["next_timer_ns"], row["seed"] = 0, said.seed
 
-    def reload(self, path: Path) -> int:
-        """Read the spec again; what runs keeps running when the new one cannot be loaded. 0, or 1 with the reason in the log."""
-        try:
-            spec = LaneSpec.read(path)
-            self.load(spec)
-        except (ort.ModelError, strategies.StrategyError, OSError, ValueError) as error:
-            self._log.error("reload refused", reason=str(error))
-            return 1
-        fill_limits(spec, self._shared)
-        for v in range(len(spec.venues)):
-            if set_mode(spec, self._shared, v, start=False):
+    def reload(self, ready: Ready) -> None:
+        """Run by a new spec: what it names, its limits, its modes."""
+        self.put(ready)
+        for v in range(len(ready.spec.venues)):
+            if set_mode(ready.spec, self._shared, v, start=False):
                 cold.cancel_matching(self._shared.lane, self._shared.insts, self._shared.limits, v, -1, -1)
-        return 0
 
 
 def take_up(spec: LaneSpec, shared: Shared) -> int:
@@ -247,7 +286,7 @@ def take_up(spec: LaneSpec, shared: Shared) -> int:
     fill_books(spec, shared)
     if first:
         shared.ref_slots[...] = -1
-    fill_limits(spec, shared)
+    limits.fill(spec, shared.limits[: len(shared.positions)])  # what is counted anew is held against them
     opened = cold.recover(shared.lane, shared.insts, shared.products, shared.positions, shared.limits)
     for v in range(len(spec.venues)):
         shared.venues[v]["fd_order"] = -1
@@ -264,4 +303,4 @@ def pin(core: int, log: Any) -> None:
         log.warning("not pinned", core=core, reason=error.strerror, cost="migrations")
 
 
-__all__ = ["Loaded", "fill_polls", "fill_venues", "pin", "share_exposure", "sizes", "take_up"]
+__all__ = ["Loaded", "Ready", "at_rest", "fill_polls", "fill_venues", "pin", "share_exposure", "sizes", "take_up"]

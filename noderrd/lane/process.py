@@ -5,6 +5,7 @@ import gc
 import mmap
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -15,8 +16,9 @@ import numpy as np
 from core.codes import Counter, JournalKind, OrdStatus, Reason
 from noderrd import logs
 from noderrd.host import cpu, memory
-from noderrd.lane import cold, prepare, terms
+from noderrd.lane import cold, hand, prepare, terms
 from noderrd.lane.clock import calibrate
+from noderrd.lane.loader import FAULTS, Loader
 from noderrd.lane.loop import settle
 from noderrd.lane.memory import Shared
 from noderrd.lane.rehearse import rehearse, turn
@@ -27,6 +29,7 @@ from noderrd.lane.work import make
 STOP_TURNS_NS = 5_000_000_000
 COLD_NS = 30_000_000_000  # longer than anything cold takes: a reload may compile. The guard waits meanwhile, as long as this process lives
 SOON_NS = 100_000_000  # until the loop's first heartbeat
+HEIR_S = 0.05  # the guard looks every 5 ms
 MCL_CURRENT, MCL_FUTURE = 1, 2
 
 
@@ -99,50 +102,82 @@ def settled(shared: Shared, work: np.ndarray) -> None:
     time.sleep(0.001)
 
 
-def reload(shared: Shared, loaded: prepare.Loaded, path: Path) -> int:
-    """Read the spec again, and journal what holds from now on: 0, or 1 with the reason in the log."""
-    code = loaded.reload(path)
-    if code == 0:
-        terms.journal(shared, loaded.spec)
-    return code
+def reload(shared: Shared, loaded: prepare.Loaded, loader: Loader, path: Path, log: Any) -> int:
+    """Run by what the spec says now, and journal it: 0; or 1 with the reason in the log, and what runs keeps running."""
+    try:
+        ready = loader.take(path)
+    except FAULTS as why:
+        log.error("reload refused", reason=str(why))
+        return 1
+    loaded.reload(ready)
+    terms.journal(shared, ready.told)
+    return 0
 
 
-def run(path: Path) -> int:
-    """Be the lane that the spec at `path` describes."""
+def wait_for_lock(spec: LaneSpec, shared: Shared, log: Any) -> None:
+    """Sleep until the lane is gone, and hold its state then. Signals have their usual effect: a spare has nothing to put in order."""
+    shared.control[0]["spare_pid"] = os.getpid()
+    log.info("spare", lane=spec.name)
+    place(spec, log)  # a process that sleeps takes nothing of the core
+    shared.inherit()
+    control = shared.control[0]
+    control["leave_until_ns"] = time.time_ns() + COLD_NS  # the guard knows from here on that somebody is there
+    control["spare_pid"], control["ready"], control["pid"] = 0, 0, os.getpid()
+
+
+def run(path: Path, spare: bool = False) -> int:
+    """Be the lane that the spec at `path` describes; a spare has everything loaded and warm first, and is it once the one that runs is gone."""
     spec = LaneSpec.read(path)
     log = logs.get(spec.name)
-    if spec.core >= 0 and cpu.PLACE.exists() and (why := cpu.place(os.getpid())):
-        log.warning("not moved to the isolated cores", reason=why, cost="other processes may run on the lane's core")
-    prepare.pin(spec.core, log)
-    if spec.core >= 0 and (why := memory.prefer(memory.node_of_core(spec.core))):
-        log.warning("memory not bound to the core's node", reason=why, cost="some 100 ns for each miss where there are several nodes")
+    cores = os.sched_getaffinity(0)
+    if not spare:
+        place(spec, log)
     shared = Shared(Path(spec.shared), prepare.sizes(spec), create=True)
-    if not shared.own():
+    if not spare and not shared.own():
         log.error("another lane holds this state", file=spec.shared)
         return 1
-    stop, work = StopWord(Path(spec.stop)), make()
+    stop = None if spare else StopWord(Path(spec.stop))
+    work = make()
     began = time.monotonic()
     log.info("warming", cache=os.environ.get("NUMBA_CACHE_DIR", ""))
     rehearse(spec, log)
-    calibrate(shared.control)
-    exposure = prepare.share_exposure(spec, shared)
-    still_open = prepare.take_up(spec, shared)
     loaded = prepare.Loaded(spec, shared, work, log)
-    loaded.load(spec)
-    sockets = prepare.fill_venues(spec, shared)
-    links = cold.Connections(spec, shared, work, log)
-    snapshots = Snapshots(spec, shared, work, log)
+    ready = loaded.ready(spec)
+    if not spare:
+        calibrate(shared.control)
+    loader = Loader(shared, loaded, cores - {spec.core} or cores, log)
     lock_memory(log)
     gc.collect()
     gc.freeze()
     gc.disable()
+    resting: set[int] = set()
+    given: dict[int, socket.socket] = {}
+    if spare:
+        wait_for_lock(spec, shared, log)
+        began = time.monotonic()
+        resting = prepare.at_rest(shared)
+        given = hand.ask(Path(spec.shared), len(resting), HEIR_S) if resting else {}
+        if (now := LaneSpec.read(path)) != spec:  # the lane had taken another one since
+            spec, ready = now, loaded.ready(now)
+    stop = stop or StopWord(Path(spec.stop))
+    exposure = prepare.share_exposure(spec, shared)
+    still_open = prepare.take_up(spec, shared)
+    loaded.put(ready)
+    feeds = prepare.fill_venues(spec, shared)
+    links = cold.Connections(spec, shared, work, log)
+    snapshots = Snapshots(spec, shared, work, log)
     cold.journal_words(
         shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, int(shared.control[0]["next_id"]), 0, 0
     )
-    terms.journal(shared, spec)
+    terms.journal(shared, ready.told)
+    for v, line in given.items():
+        if v in resting:
+            links.resume(v, line)
+        else:
+            line.close()
     shared.control[0]["heartbeat_ns"] = time.time_ns()
     shared.control[0]["ready"] = 1
-    log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 2))
+    log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 4), spare=spare)
     idle = int(shared.control[0]["idle"])
     told = shared.control[0]["counters"].copy()
     work[0]["alarms"] = shared.control[0]["alarms"]
@@ -150,13 +185,17 @@ def run(path: Path) -> int:
         prepare.fill_polls(shared, work)
         shared.control[0]["leave_until_ns"] = time.time_ns() + SOON_NS
         reason = turn(shared, work, stop.word, 0, idle)
-        shared.control[0]["leave_until_ns"] = time.time_ns() + COLD_NS
+        left_ns = time.time_ns()
+        shared.control[0]["leave_until_ns"] = left_ns + COLD_NS
         v = int(work[0]["why"])
         if reason == Reason.STOP:
             break
         if reason == Reason.COMMAND:
-            cold.obey(shared, work, lambda: reload(shared, loaded, path), lambda: settled(shared, work), log)
+            cold.obey(
+                shared, work, lambda: loader.ask(path), lambda: reload(shared, loaded, loader, path, log), lambda: settled(shared, work), log
+            )  # fmt: skip
             links.hand_over()
+            shared.staged[0]["pause_ns"] = max(int(shared.staged[0]["pause_ns"]), time.time_ns() - left_ns)
         elif reason == Reason.ALARM:
             told = tell(shared, told, log)
         elif reason == Reason.CONNECT:
@@ -172,10 +211,19 @@ def run(path: Path) -> int:
     shared.control[0]["ready"] = 0
     wind_down(shared, work, stop, links, log)
     cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, int(shared.control[0]["epoch"]), 0, 0, 0, 0)
-    for line in sockets:
+    for line in feeds:
         line.close()
     shared.control[0]["exposure"] = 0
     del exposure
     log.info("stopped")
     sys.stderr.flush()
     return 0
+
+
+def place(spec: LaneSpec, log: Any) -> None:
+    """Go to the lane's core, and keep memory near it."""
+    if spec.core >= 0 and cpu.PLACE.exists() and (why := cpu.place(os.getpid())):
+        log.warning("not moved to the isolated cores", reason=why, cost="other processes may run on the lane's core")
+    prepare.pin(spec.core, log)
+    if spec.core >= 0 and (why := memory.prefer(memory.node_of_core(spec.core))):
+        log.warning("memory not bound to the core's node", reason=why, cost="some 100 ns for each miss where there are several nodes")

@@ -44,24 +44,31 @@ def logged_in(lane: np.ndarray, v: int, start: int) -> int:
         venue[v]["order_session"][k] = venue[v]["rx"][start + k]
     venue[v]["have_order_session"] = 1
     venue[v]["order_seq"] = max(seq, i64(1))
-    venue[v]["session_state"] = Session.REPLAYING
     venue[v]["failures"] = 0
     count(lane, Counter.LOGINS, 1)
+    venue[v]["tx_at"] = 0
+    venue[v]["tx_len"] = 0
+    ask(lane, v)
+    return 1
+
+
+@kernel
+def ask(lane: np.ndarray, v: int) -> None:
+    """Begin a session, a new one or a dead lane's: no orders until the venue has said what it knows of ours."""
+    venue = lane[0]["venues"]
+    venue[v]["session_state"] = Session.REPLAYING
     # The replay may hold answers to queries of earlier connections. One more question than are open: the last answer is certainly to one of these.
     out = min(venue[v]["queries_out"], i64(QUERIES_MOST))
     venue[v]["replay_left"] = out + 1
     venue[v]["queries_out"] = 2 * out + 1
     venue[v]["asked_at_ns"] = 0
     journal_words(lane, JournalKind.LOGIN, v, -1, -1, now(lane[0]["control"]), venue[v]["order_seq"], out, 0, 0, 0)
-    venue[v]["tx_at"] = 0
-    venue[v]["tx_len"] = 0
     for _ in range(out + 1):
         start = venue[v]["tx_len"]
         size = ouch.put_account_query(venue[v]["tx"], start + 3)
         put_u16(venue[v]["tx"], start, size + 1)
         venue[v]["tx"][start + 2] = orders.UNSEQUENCED
         venue[v]["tx_len"] = start + 3 + size
-    return 1
 
 
 @kernel
@@ -412,6 +419,7 @@ def drain(
     stamp = now(lane[0]["control"])
     venue[v]["order_rx_ns"] = stamp
     venue[v]["rx_len"] = held + got
+    venue[v]["order_rx_bytes"] += got
     return take(lane, work, halt_symbol, insts, products, positions, limits, v, stamp)
 
 

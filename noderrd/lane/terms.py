@@ -9,7 +9,6 @@ from core.codes import JournalKind
 from core.jit import entry
 from noderrd.lane import record
 from noderrd.lane.memory import Shared
-from noderrd.lane.spec import LaneSpec
 
 
 @entry
@@ -20,6 +19,6 @@ def pieces(lane: np.ndarray, kind: int, now_ns: int, data: np.ndarray) -> None:
         record.journal(lane, kind, -1, -1, -1, now_ns, n, data, k, n - k)
 
 
-def journal(shared: Shared, spec: LaneSpec) -> None:
-    """Journal a spec. Raises OSError when a file that it names cannot be read."""
-    pieces(shared.lane, JournalKind.SPEC, time.time_ns(), np.frombuffer(spec.told(), np.uint8).copy())
+def journal(shared: Shared, told: bytes) -> None:
+    """Journal what LaneSpec.told gave."""
+    pieces(shared.lane, JournalKind.SPEC, time.time_ns(), np.frombuffer(told, np.uint8).copy())

@@ -27,6 +27,7 @@ def flush(lane: np.ndarray, v: int, now_ns: int) -> int:
     if sent < 0:
         return 0 if sent == -EAGAIN or sent == -EINTR else -1
     venue[v]["order_tx_ns"] = now_ns
+    venue[v]["order_tx_bytes"] += sent
     if at_byte + sent < end:
         venue[v]["tx_at"] = at_byte + sent
         count(lane, Counter.PARTIAL_SENDS, 1)

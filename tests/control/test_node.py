@@ -175,6 +175,39 @@ def test_a_lane_that_dies_comes_back_and_all_is_equal(house, node):
     same(house, node)
 
 
+def test_a_lane_s_spare_takes_its_place_and_the_venue_sees_nothing(house):
+    config = house.state / "noderrd.toml"
+    plain = config.read_text()
+    config.write_text(plain.replace("[lane]\n", "[lane]\nspare = true\n"))
+    node = house.start()
+    try:
+        grows(node, "fills")
+
+        def spare():
+            rows = {p["name"]: p for p in node.ask("status")["processes"]}
+            return rows["lane0-spare"] if rows.get("lane0-spare", {}).get("state") == "ready" else {}
+
+        assert wait_until(lambda: bool(spare()), START_S)
+        first, warm, logins = node.lane_pid(), spare()["pid"], node.counters()["logins"]
+        node.kill_lane()
+        node.child.wait_until(lambda: node.lane().get("pid") == warm and node.lane()["state"] == "ready", SOON_S, "has no lane")
+        assert node.lane()["restarts"] == 1
+        node.wait_trading([EXCHANGE.name])
+        grows(node, "fills")
+        same(house, node)
+        assert node.counters()["logins"] in {logins, logins + 1}  # one more where the kill hit it in the middle of a message
+        assert wait_until(lambda: spare().get("pid") not in {None, warm, first}, START_S), "there is another one"
+        renewed = spare()["pid"]
+        house.rules.write_text(RULES.format(most=64) + '\nmodel alpha {\n  file "models/alpha.onnx"\n}\n')
+        assert house.ctl("reload")[0] == 0
+        assert wait_until(lambda: spare().get("pid") not in {None, renewed}, START_S), "it has loaded what the lane has"
+    finally:
+        house.rules.write_text(RULES.format(most=64))
+        assert node.stop() == 0
+        config.write_text(plain)
+    assert not house.shared.exists()
+
+
 def same(house, node):
     """Stop the flow and compare books, positions and orders with the venue's."""
     house.venue.ask("flow", on=False)

@@ -29,7 +29,7 @@ def test_killed_at_random_a_node_loses_and_doubles_nothing(tmp_path, cod):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "targets"), [("skip-replay", "lane"), ("skip-journal", "writer")])
+@pytest.mark.parametrize(("step", "targets"), [("skip-replay", "lane"), ("skip-unknown", "lane"), ("skip-journal", "writer")])
 def test_node_that_leaves_a_step_out_is_found_out(tmp_path, step, targets):
     done, said = crash_test(tmp_path, "--kills", 3, "--seed", 7, "--targets", targets, "--break", step)
     assert done.returncode == 1

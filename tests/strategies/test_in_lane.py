@@ -8,6 +8,7 @@ import pytest
 from core.codes import Counter, Halt
 from noderrd.lane import prepare
 from noderrd.lane.clock import calibrate
+from noderrd.lane.loader import FAULTS
 from noderrd.lane.memory import Shared
 from noderrd.lane.rehearse import turn
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
@@ -81,11 +82,13 @@ class Lane:
         named = list(self.spec.strategies)
         named[k] = dataclasses.replace(named[k], params=params, file=str(file or self.file))
         spec = dataclasses.replace(self.spec, strategies=named)
-        spec.write(self.path)
-        code = self.loaded.reload(self.path)
-        if code == 0:
-            self.spec = spec
-        return code
+        try:
+            self.loaded.reload(self.loaded.ready(spec))
+        except FAULTS as why:
+            self.log.error("refused", reason=str(why))
+            return 1
+        self.spec = spec
+        return 0
 
     def halted(self, k):
         return Halt(int(self.shared.control[0]["halt_strategy"][k]))
