@@ -334,8 +334,8 @@ class Connections:
         else:
             self.down(v, f"login rejected: {code}")
         if not code or row["failures"] >= REJECTS_MAX:
-            row["session_state"] = Session.REFUSED
             self._shared.control[0]["halt_venue"][v] = Halt.RECONCILE
+            row["session_state"] = Session.REFUSED
             self._log.error("session refused: reconcile, then resume the venue", venue=name)
 
     def logout(self, v: int) -> None:

@@ -1,5 +1,7 @@
 """What was published is read again; what was changed, cut, moved or torn is found, and where."""
 
+import gzip
+
 import numpy as np
 import pytest
 from journal import ring
@@ -90,7 +92,8 @@ def test_every_changed_byte_is_found_where_it_is(tmp_path):
     for path in sorted(written.glob("*.journal")):
         whole = path.read_bytes()
         for offset in range(len(whole)):
-            path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x5A]) + whole[offset + 1 :])
+            other = whole[offset] ^ 0x5A or 0x5B  # a last byte that is 0 was perhaps never written: the record is torn, and that is told
+            path.write_bytes(whole[:offset] + bytes([other]) + whole[offset + 1 :])
             bad = verify(written).first_bad
             assert bad is not None, (path.name, offset)
             assert bad.segment == path.name
@@ -148,8 +151,10 @@ def test_old_segments_are_packed_and_deleted(written):
     for offset in range(10, len(raw)):  # behind what gzip's header says of the file
         packed.write_bytes(raw[:offset] + bytes([raw[offset] ^ 0x5A]) + raw[offset + 1 :])
         bad = verify(written).first_bad
-        assert bad is not None, offset
-        assert bad.segment == packed.name
+        if bad is None:  # bits that deflate does not use: nothing of the content is another
+            assert gzip.decompress(packed.read_bytes()) == gzip.decompress(raw)
+        else:
+            assert bad.segment == packed.name
 
 
 def test_crash_while_packing_counts_nothing_twice(written):
