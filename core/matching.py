@@ -21,7 +21,7 @@ import numpy as np
 from core import ouch
 from core.codes import Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 
 LEVELS = 4096  # prices a side
 ANONYMOUS = 16384  # orders without an owner, an instrument
@@ -60,6 +60,7 @@ MASS_CANCELED = 12  # answer to a request; so are the next two
 DISABLED = 13
 ENABLED = 14
 CANCEL_REFUSED = 15  # it is too late for that
+CANCEL_PENDING = 16  # it will be, after the auction
 
 # What a kernel answers.
 DONE = 0
@@ -101,10 +102,15 @@ SECURITY = np.dtype(
         ("lower", "i8"),  # LULD band; 0 none
         ("upper", "i8"),
         ("n_anonymous", "i8"),
+        ("n_anonymous_side", "i8", (2,)),
         ("anonymous", "i4", (ANONYMOUS,)),  # slots of orders without an owner, in no order
     ],
     align=True,
 )
+
+# What a client said of an order, one ASCII character each. What is only echoed (ClOrdID, the appendage) goes from the request to the event: an order
+# without it is two cache lines.
+TERMS = [("side_char", "u1"), ("tif", "u1"), ("display", "u1"), ("capacity", "u1"), ("sweep", "u1"), ("cross", "u1"), ("post_only", "u1")]
 
 # `qty`, `count`, `head` and `tail` are of what is displayed, `dark_*` of what is not.
 LEVEL = np.dtype(
@@ -156,16 +162,8 @@ RESTING = np.dtype(
         ("user", "i4"),
         ("place", "i4"),  # in SECURITY.anonymous
         ("live", "i4"),
-        ("side_char", "u1"),
-        ("tif", "u1"),
-        ("display", "u1"),
-        ("capacity", "u1"),
-        ("sweep", "u1"),
-        ("cross", "u1"),
-        ("post_only", "u1"),
-        ("options_size", "u1"),
-        ("cl_ord_id", "u1", (16,)),
-        ("options", "u1", (OPTIONS,)),
+        *TERMS,
+        ("pending", "u1"),  # its client wants what an auction leaves of it to be canceled
     ],
     align=True,
 )
@@ -197,13 +195,7 @@ EVENT = np.dtype(
         ("stock", "i8"),
         ("dark", "i4"),  # EXECUTED: the resting order was not displayed
         ("maker_side", "i4"),
-        ("side_char", "u1"),
-        ("tif", "u1"),
-        ("display", "u1"),
-        ("capacity", "u1"),
-        ("sweep", "u1"),
-        ("cross", "u1"),
-        ("post_only", "u1"),
+        *TERMS,
         ("options_size", "u1"),
         ("cl_ord_id", "u1", (16,)),
         ("options", "u1", (OPTIONS,)),
@@ -223,7 +215,7 @@ def state(n_insts: int, pool: int, n_events: int = 1024) -> tuple[np.ndarray, ..
     return market, securities, sides, np.zeros(pool, RESTING), np.zeros(2 * pool, np.int32), np.zeros(n_events, EVENT)
 
 
-@kernel
+@inlined
 def key_of(user: int, user_ref: int) -> int:
     """Give the key of a client's order: one a user and UserRefNum."""
     return ((user + 1) << 32) | user_ref
@@ -235,13 +227,13 @@ def key_of_ref(ref: int) -> int:
     return -1 - ref
 
 
-@kernel
+@inlined
 def home(table: np.ndarray, key: int) -> int:
     """Give the place where the search for a key begins."""
     return ((key * HASH) >> 20) & (table.shape[0] - 1)
 
 
-@kernel
+@inlined
 def find(orders: np.ndarray, table: np.ndarray, key: int) -> int:
     """Give the slot of the live order with this key, or NO_ORDER."""
     mask = table.shape[0] - 1
@@ -254,7 +246,7 @@ def find(orders: np.ndarray, table: np.ndarray, key: int) -> int:
     return NO_ORDER
 
 
-@kernel
+@inlined
 def enlist(orders: np.ndarray, table: np.ndarray, slot: int) -> None:
     """Make an order findable by its key."""
     mask = table.shape[0] - 1
@@ -302,7 +294,7 @@ def rank(side: np.ndarray, inst: int, which: int, px: int) -> int:
     return low
 
 
-@kernel
+@inlined
 def level_at(sides: np.ndarray, inst: int, which: int, px: int) -> int:
     """Give the level of a price, made if it is new; FULL when there is no room for another."""
     s = sides[inst, which]
@@ -335,7 +327,7 @@ def level_at(sides: np.ndarray, inst: int, which: int, px: int) -> int:
     return level
 
 
-@kernel
+@inlined
 def drop_level(sides: np.ndarray, inst: int, which: int, level: int) -> None:
     """Take an empty price off a side."""
     s = sides[inst, which]
@@ -349,7 +341,7 @@ def drop_level(sides: np.ndarray, inst: int, which: int, level: int) -> None:
     s["free"] = level
 
 
-@kernel
+@inlined
 def take_slot(market: np.ndarray, orders: np.ndarray) -> int:
     """Give a free slot of the pool, or FULL."""
     slot = market[0]["free"]
@@ -361,10 +353,17 @@ def take_slot(market: np.ndarray, orders: np.ndarray) -> int:
             return FULL
         market[0]["high"] = slot + 1
     market[0]["live"] += 1
-    orders[slot]["live"] = 1
-    orders[slot]["level"] = -1
-    orders[slot]["next"] = -1
-    orders[slot]["prev"] = -1
+    order = orders[slot]
+    order["live"] = 1
+    order["level"] = -1
+    order["next"] = -1
+    order["prev"] = -1
+    order["key"] = 0
+    order["place"] = -1
+    order["user"] = NOBODY
+    order["executed"] = 0
+    order["shown"] = 0
+    order["pending"] = 0
     return slot
 
 
@@ -384,6 +383,7 @@ def forget(market: np.ndarray, securities: np.ndarray, orders: np.ndarray, table
         securities[inst]["anonymous"][orders[slot]["place"]] = moved
         orders[moved]["place"] = orders[slot]["place"]
         securities[inst]["n_anonymous"] = last
+        securities[inst]["n_anonymous_side"][orders[slot]["side"]] -= 1
     orders[slot]["live"] = 0
     orders[slot]["next"] = market[0]["free"]
     market[0]["free"] = slot
@@ -459,7 +459,7 @@ def take_off(market: np.ndarray, sides: np.ndarray, orders: np.ndarray, slot: in
         unlink(sides, orders, slot, orders[slot]["shown"] == 0)
 
 
-@kernel
+@inlined
 def best(sides: np.ndarray, inst: int, which: int) -> int:
     """Give the best price of a side; -1 when it is empty."""
     n = sides[inst, which]["n"]
@@ -476,7 +476,7 @@ def best_shown(sides: np.ndarray, inst: int, which: int) -> int:
     return i64(-1)
 
 
-@kernel
+@inlined
 def crosses(sides: np.ndarray, inst: int, which: int, px: int) -> bool:
     """Tell whether an order of this side and price would trade now."""
     other = best(sides, inst, 1 - which)
@@ -485,7 +485,7 @@ def crosses(sides: np.ndarray, inst: int, which: int, px: int) -> bool:
     return px >= other if which == Side.BUY else px <= other
 
 
-@kernel
+@inlined
 def emit(market: np.ndarray, orders: np.ndarray, events: np.ndarray, kind: int, slot: int) -> int:
     """Begin an event about an order: its index."""
     e = market[0]["n_events"]
@@ -512,12 +512,17 @@ def emit(market: np.ndarray, orders: np.ndarray, events: np.ndarray, kind: int, 
     return e
 
 
-@kernel
-def describe(orders: np.ndarray, events: np.ndarray, e: int, slot: int) -> None:
-    """Add to an event what an acceptance echoes."""
+@inlined
+def acknowledge(
+    market: np.ndarray, securities: np.ndarray, orders: np.ndarray, events: np.ndarray, kind: int, slot: int, request: np.ndarray
+) -> int:  # fmt: skip
+    """Begin the event that tells a client of an order as it was taken: its index."""
+    e = emit(market, orders, events, kind, slot)
     event = events[e]
     order = orders[slot]
-    event["side_char"] = order["side_char"]
+    m = request[0]
+    event["px"] = m["px"]
+    event["stock"] = securities[order["inst"]]["stock"]
     event["tif"] = order["tif"]
     event["display"] = order["display"]
     event["capacity"] = order["capacity"]
@@ -526,10 +531,11 @@ def describe(orders: np.ndarray, events: np.ndarray, e: int, slot: int) -> None:
     event["post_only"] = order["post_only"]
     event["state"] = ouch.LIVE
     for k in range(14):
-        event["cl_ord_id"][k] = order["cl_ord_id"][k]
-    event["options_size"] = order["options_size"]
-    for k in range(order["options_size"]):
-        event["options"][k] = order["options"][k]
+        event["cl_ord_id"][k] = m["cl_ord_id"][k]
+    event["options_size"] = m["options_size"]
+    for k in range(m["options_size"]):
+        event["options"][k] = m["options"][k]
+    return e
 
 
 @kernel
@@ -682,7 +688,7 @@ def trade(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders:
     return DONE
 
 
-@kernel
+@inlined
 def cancel_rest(
     market: np.ndarray, securities: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, slot: int, reason: int
 ) -> None:
@@ -713,7 +719,7 @@ def work(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: 
     return DONE
 
 
-@kernel
+@inlined
 def start(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray, slot: int) -> int:
     """Do with an order that was just taken what its instructions say: park it, cancel it, or `work` it. DONE or MORE."""
     order = orders[slot]
@@ -742,17 +748,14 @@ def resume(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders
     return work(market, securities, sides, orders, table, events, market[0]["taker"])
 
 
-@kernel
-def fill_in(orders: np.ndarray, slot: int, request: np.ndarray) -> None:
+@inlined
+def fill_in(market: np.ndarray, orders: np.ndarray, slot: int, request: np.ndarray) -> None:
     """Copy what a request and an order have in common. A market order gets a price that every quote meets."""
     order = orders[slot]
     m = request[0]
     order["min_qty"] = m["min_qty"]
     order["floor"] = 0 if m["display"] == ouch.HIDDEN else (m["max_floor"] if m["max_floor"] > 0 else FLOOR_ALL)
     order["shown"] = 0
-    order["options_size"] = m["options_size"]
-    for k in range(m["options_size"]):
-        order["options"][k] = m["options"][k]
     order["tif"] = m["tif"]
     order["display"] = m["display"]
     order["sweep"] = m["sweep"]
@@ -760,8 +763,12 @@ def fill_in(orders: np.ndarray, slot: int, request: np.ndarray) -> None:
     order["px"] = m["px"]
     if m["px"] == ouch.MARKET and order["side"] == Side.SELL:
         order["px"] = 0
-    for k in range(14):
-        order["cl_ord_id"][k] = m["cl_ord_id"][k]
+    if order["expire_ns"] != 0:
+        market[0]["timed"] -= 1
+    order["expire_ns"] = 0
+    if m["expire_s"] > 0:
+        order["expire_ns"] = market[0]["now_ns"] + m["expire_s"] * 1_000_000_000
+        market[0]["timed"] += 1
 
 
 @kernel
@@ -783,31 +790,22 @@ def enter(
     order["capacity"] = m["capacity"]
     order["cross"] = m["cross"]
     order["qty"] = m["qty"]
-    order["executed"] = 0
-    order["place"] = -1
     order["ref"] = market[0]["next_ref"]
     order["firm"] = m["firm"]
-    order["expire_ns"] = 0
-    fill_in(orders, slot, request)
-    if m["expire_s"] > 0:
-        order["expire_ns"] = market[0]["now_ns"] + m["expire_s"] * 1_000_000_000
-        market[0]["timed"] += 1
+    fill_in(market, orders, slot, request)
     if user >= 0:
         order["key"] = key_of(user, m["user_ref"])
         enlist(orders, table, slot)
-        e = emit(market, orders, events, ACCEPTED, slot)
-        events[e]["px"] = m["px"]
-        events[e]["stock"] = securities[inst]["stock"]
-        describe(orders, events, e, slot)
+        acknowledge(market, securities, orders, events, ACCEPTED, slot, request)
     else:
         n = securities[inst]["n_anonymous"]
         if n == ANONYMOUS:
             forget(market, securities, orders, table, slot)
             return FULL
-        order["key"] = 0
         order["place"] = n
         securities[inst]["anonymous"][n] = slot
         securities[inst]["n_anonymous"] = n + 1
+        securities[inst]["n_anonymous_side"][order["side"]] += 1
     market[0]["next_ref"] += 1
     return start(market, securities, sides, orders, table, events, slot)
 
@@ -871,24 +869,15 @@ def replace(
     order["key"] = key_of(i64(order["user"]), m["user_ref"])
     order["qty"] = left
     market[0]["next_ref"] += 1
-    if order["expire_ns"] != 0:
-        market[0]["timed"] -= 1
-    order["expire_ns"] = 0
-    if m["expire_s"] > 0:
-        order["expire_ns"] = market[0]["now_ns"] + m["expire_s"] * 1_000_000_000
-        market[0]["timed"] += 1
-    fill_in(orders, slot, request)
+    fill_in(market, orders, slot, request)
     enlist(orders, table, slot)
     inst, which = i64(order["inst"]), i64(order["side"])
     plain = securities[inst]["state"] == TRADING and crosses(sides, inst, which, order["px"])
     quote = not plain and order["tif"] != ouch.IOC and m["px"] != ouch.MARKET and order["cross"] == ouch.CONTINUOUS
-    e = emit(market, orders, events, REPLACED, slot)
-    events[e]["px"] = m["px"]
+    e = acknowledge(market, securities, orders, events, REPLACED, slot, request)
     events[e]["orig_ref"] = orig_ref
     events[e]["old_ref"] = old_ref
-    events[e]["stock"] = securities[inst]["stock"]
     events[e]["prevented"] = was_shown  # how much of it the feed knew
-    describe(orders, events, e, slot)
     if quote and rest(sides, orders, slot) == DONE:
         events[e]["rested"] = 1
         events[e]["shown"] = order["shown"]
@@ -990,20 +979,15 @@ def place(
     if slot < 0:
         return FULL
     order = orders[slot]
-    order["user"] = NOBODY
-    order["place"] = -1
     order["inst"] = inst
     order["side"] = which
     order["ref"] = ref
-    order["qty"] = qty
     order["px"] = px
+    order["qty"] = qty
     order["user_ref"] = recorded
-    order["shown"] = 0
     order["floor"] = FLOOR_ALL
     order["min_qty"] = 0
-    order["expire_ns"] = 0
     order["cross"] = ouch.CONTINUOUS
-    order["executed"] = 0
     order["key"] = key_of_ref(ref)
     enlist(orders, table, slot)
     if qty > 0 and rest(sides, orders, slot) == FULL:
@@ -1025,9 +1009,6 @@ def hit(
     if slot < 0:
         return qty
     order = orders[slot]
-    order["key"] = 0
-    order["place"] = -1
-    order["user"] = NOBODY
     order["inst"] = inst
     order["side"] = which
     order["ref"] = 0

@@ -31,7 +31,7 @@ NAME = "rules-swap"
 ROUND_S = 0.2
 PACKAGE = Path(__file__).parents[1]
 LOST = ("gap_messages", "notices_lost", "journal_lost", "book_full")
-EXCHANGE = plan.Exchange("NSDQ", maker_mils=-20, taker_mils=30, ack_us=50, jitter_us=20, rate=10_000)
+EXCHANGE = plan.Exchange("NSDQ", maker_mils=-20, taker_mils=30, ack_us=50, jitter_us=20, rate=10_000, flow="zero")
 
 RULES = """\
 risk default {{

@@ -30,7 +30,7 @@ RECOVER_S = 120.0  # a machine under load starts a daemon slowly
 SETTLE_S = 20.0
 PENDING_S = 0.5
 # Slow answers, so that a third of all kills and more find something pending; a thin flow, because the exchanges share the machine.
-EXCHANGES = tuple(dataclasses.replace(one, rate=150, ack_us=3_000, jitter_us=2_000) for one in plan.EXCHANGES)
+EXCHANGES = tuple(dataclasses.replace(one, flow="zero", rate=150, ack_us=3_000, jitter_us=2_000) for one in plan.EXCHANGES)
 WAITS = [OrdStatus.PENDING_NEW, OrdStatus.PENDING_REPLACE, OrdStatus.PENDING_CANCEL]
 POLICY = """\
 risk default {{

@@ -1,6 +1,7 @@
 """What the demo consists of, written as the files that a user would write: three exchanges, a node, a policy.
 
-The three list the same symbols and differ as exchanges do: in fees, in how fast they answer, in how much trades there, and in their seed.
+The three list the same symbols and differ as exchanges do: in fees, in how fast they answer, in how much trades there, in when they hear what a
+symbol is worth, and in their seed.
 """
 
 import dataclasses
@@ -23,12 +24,14 @@ class Exchange:
     ack_us: int
     jitter_us: int
     rate: int  # events a second, all symbols
+    lag_ms: int = 0
+    flow: str = "hawkes"
 
 
 EXCHANGES = (
     Exchange("NSDQ", maker_mils=-20, taker_mils=30, ack_us=50, jitter_us=20, rate=1_400),
-    Exchange("EDGE", maker_mils=-25, taker_mils=29, ack_us=120, jitter_us=60, rate=900),
-    Exchange("ARCX", maker_mils=-15, taker_mils=28, ack_us=250, jitter_us=100, rate=600),
+    Exchange("EDGE", maker_mils=-25, taker_mils=29, ack_us=120, jitter_us=60, rate=900, lag_ms=3),
+    Exchange("ARCX", maker_mils=-15, taker_mils=28, ack_us=250, jitter_us=100, rate=600, lag_ms=8),
 )
 
 VENUE = """\
@@ -50,8 +53,11 @@ cancel_on_disconnect = {cod}
 socket = "{folder}/{name}.sock"
 
 [flow]
-kind = "zero"
+kind = "{flow}"
 rate = {rate}
+path = {path}
+lag_ms = {lag_ms}
+volatility = 4
 
 [fees]
 maker_mils = {maker_mils}
@@ -140,15 +146,15 @@ def places(group: str) -> dict[str, Place]:
     return found
 
 
-def write_venue(folder: Path, exchange: Exchange, place: Place, seed: int, *, cod: bool) -> Path:
-    """Write an exchange's file; gives its path."""
+def write_venue(folder: Path, exchange: Exchange, place: Place, seed: int, *, cod: bool, path: int = 0) -> Path:
+    """Write an exchange's file; gives its path. Exchanges with the same `path`, a seed, agree on what a symbol is worth."""
     facts = {**dataclasses.asdict(exchange), **dataclasses.asdict(place)}
-    text = VENUE.format(folder=folder, user=USER, password=PASSWORD, seed=seed, cod=str(cod).lower(), **facts)
+    text = VENUE.format(folder=folder, user=USER, password=PASSWORD, seed=seed, path=path, cod=str(cod).lower(), **facts)
     for symbol, reference in SYMBOLS.items():
         text += LISTING.format(symbol=symbol, reference=reference)
-    path = folder / f"{exchange.name}.toml"
-    path.write_text(text)
-    return path
+    file = folder / f"{exchange.name}.toml"
+    file.write_text(text)
+    return file
 
 
 def write_node(state: Path, where: dict[str, Place], core: int, idle: str, metrics_port: int = 0) -> Path:

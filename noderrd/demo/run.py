@@ -88,7 +88,8 @@ class Demo:
         """Start the venues, then the node, and wait until it is logged in everywhere. Raises Failed."""
         folder = self.state / "venues"
         for k, exchange in enumerate(plan.EXCHANGES):
-            path = plan.write_venue(folder, exchange, self._where[exchange.name], self._options.seed + k, cod=self._options.cod)
+            seed, cod = self._options.seed, self._options.cod
+            path = plan.write_venue(folder, exchange, self._where[exchange.name], seed + k, cod=cod, path=seed)
             log = self.state / "logs" / f"venue-{exchange.name}.jsonl"
             self._venues[exchange.name] = Venue(exchange.name, path, folder / f"{exchange.name}.sock", log)
         say(f"starting {', '.join(self._venues)}")

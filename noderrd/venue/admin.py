@@ -163,6 +163,9 @@ class Admin:
         return {"user": asked["user"], "connected": self._port.logged_in(user), "positions": rows}
 
     def _orders(self, asked: dict[str, Any]) -> dict[str, Any]:
+        user = self._user(asked)
+        open_orders = self._exchange.open_orders(user)
+        ids = self._exchange.cl_ord_ids(user, set(open_orders["user_ref"].tolist()))
         rows = [
             {
                 "user_ref_num": int(order["user_ref"]),
@@ -172,9 +175,9 @@ class Admin:
                 "leaves_qty": int(order["qty"]),
                 "cum_qty": int(order["executed"]),
                 "order_ref": int(order["ref"]),
-                "cl_ord_id": bytes(order["cl_ord_id"][:14]).decode("latin-1").rstrip(),
+                "cl_ord_id": ids[int(order["user_ref"])].decode("latin-1").rstrip(),
             }
-            for order in self._exchange.open_orders(self._user(asked))
+            for order in open_orders
         ]
         return {"user": asked["user"], "orders": rows}
 

@@ -12,6 +12,7 @@ from noderrd import settings
 
 UNIT = 10_000  # price units a dollar
 USER_MAX, PASSWORD_MAX = 6, 10  # SoupBinTCP 3.00 section 2.2.1
+MPID = 4  # characters of a market participant's identifier
 INSTRUMENTS_MAX = 512
 USERS_MAX = 256
 
@@ -97,6 +98,7 @@ class User:
     account: str = field(metadata={"check": _ascii(32)})
     cancel_on_disconnect: bool | None = None  # None: as the port says
     self_match: Literal["allow", "cancel_incoming", "cancel_resting", "decrement"] = "allow"  # when two orders of the account would trade
+    mpid: str | None = field(default=None, metadata={"check": _ascii(MPID)})  # market maker: published as a participant in every symbol
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,21 @@ class Event:
     delay_us: int | None = None
     match: int | None = None
     count: int | None = None
+    level: int | None = None
+    release: str | None = None
+    qualifier: str | None = None
+    price: Decimal | None = None
+    interest: str | None = None
+    eligible: bool | None = None
+    lowest: Decimal | None = None
+    highest: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class CircuitBreaker:
+    """The market-wide circuit breaker: yesterday's close of the index, from which its levels are 7, 13 and 20 % down."""
+
+    reference: Decimal = field(metadata={"check": _price})
 
 
 @dataclass(frozen=True)
@@ -180,20 +197,29 @@ class Admin:
 
 @dataclass(frozen=True)
 class Flow:
-    """Who trades besides the clients. `rate`: events a second; `speed`: of a recording, 0 as fast as it goes."""
+    """Who trades besides the clients. `rate`: events a second; `speed`: of a recording, 0 as fast as it goes.
 
-    kind: Literal["none", "zero", "replay"] = "none"
+    Of `hawkes`: a file of parameters (None: what is shipped), the seed of the symbols' efficient prices, how late this venue hears of them, and how
+    much they move (1: as recorded).
+    """
+
+    kind: Literal["none", "zero", "hawkes", "replay"] = "none"
     file: Path | None = None
     speed: float = field(default=1.0, metadata={"low": 0.0, "high": 1e6})
     rate: float = field(default=1_000.0, metadata={"low": 0.001, "high": 1e7})
+    parameters: Path | None = None
+    path: int = field(default=0, metadata={"low": 0, "high": 2**63 - 1})
+    lag_ms: float = field(default=0.0, metadata={"low": 0.0, "high": 60_000.0})
+    volatility: float = field(default=1.0, metadata={"low": 0.0, "high": 1_000.0})
 
 
 @dataclass(frozen=True)
 class Fees:
-    """In 1e-4 USD a share; a negative fee is a rebate."""
+    """In 1e-4 USD a share; a negative fee is a rebate. `cross_mils`: of both sides of an auction."""
 
     maker_mils: int = field(default=0, metadata={"low": -10_000, "high": 10_000})
     taker_mils: int = field(default=0, metadata={"low": -10_000, "high": 10_000})
+    cross_mils: int = field(default=0, metadata={"low": -10_000, "high": 10_000})
 
 
 @dataclass(frozen=True)
@@ -216,6 +242,13 @@ class Time:
     """`real`: the host's clock. `virtual`: begins at 09:30 and moves only when told to."""
 
     kind: Literal["real", "virtual"] = "real"
+
+
+@dataclass(frozen=True)
+class Debug:
+    """What is looked at on the way, at a price."""
+
+    invariants: bool = False  # after every message
 
 
 @dataclass(frozen=True)
@@ -245,8 +278,10 @@ class Config:
     glimpse: Glimpse | None = None
     drop: Drop | None = None
     session: Session | None = None
+    circuit_breaker: CircuitBreaker | None = None
     events: tuple[Event, ...] = field(default=(), metadata={"key": "event"})
     time: Time = field(default=Time())
+    debug: Debug = field(default=Debug())
 
 
 def seconds(text: str) -> int:
@@ -282,6 +317,10 @@ def _conflicts(config: Config) -> list[str]:
         found.append("session: open is not before close")
     if config.session and config.flow.kind == "replay":
         found.append("session: a recording has its own day")
+    if config.debug.invariants and config.flow.kind == "replay":
+        found.append("debug.invariants: a recording may be crossed, and is published as it is")
+    if config.flow.parameters is not None and config.flow.kind != "hawkes":
+        found.append('flow.parameters: expected with kind = "hawkes" only')
     if (config.flow.kind == "replay") != (config.flow.file is not None):
         found.append('flow.file: expected with kind = "replay", and only there')
     return found

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 from core import itch, matching, ouch
 from core.codes import Side
 from noderrd.venue import auction, engine
-from noderrd.venue.config import UNIT
+from noderrd.venue.config import UNIT, seconds
 from noderrd.venue.exchange import Exchange
 
 Gather = Callable[[], None]
 HALT_CODE = {"halt": matching.HALTED, "quote": matching.QUOTATION}
 CROSSES = {"O": ouch.OPENING, "C": ouch.CLOSING, "H": ouch.HALT_CROSS}
 END = "MEC"  # ITCH system events: end of market hours, of system hours, of messages
-EVENTS = "OSQMEC"
+MARKET_CODE = "Q"  # Nasdaq, in Operational Halt
+CHOICES = {"cross": "OCH", "action": "012", "event": "OSQMEC", "qualifier": "AC", "interest": "BSAN", "level": "123"}
+TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 SKIP_MAX = 1_000_000
 # Price variation indicator by the share of the reference below which it holds (section 1.6).
 VARIATION = (
@@ -43,6 +46,17 @@ VERBS: dict[str, tuple[str, dict[str, str]]] = {
     "bust": ("break every execution of a match number (B)", {"match": "match number"}),
     "disable": ("refuse a user's orders and cancel what is open", {"user": "name"}),
     "enable": ("take a user's orders again", {"user": "name"}),
+    "breach": ("the index fell through a level of the circuit breaker (W): every symbol is halted", {"level": "1, 2 or 3"}),
+    "operational": ("halt a symbol here alone, or end that (h)", {"symbol": "symbol", "on": "true or false"}),
+    "ipo": (
+        "when an IPO's quotation begins and at what price (K)",
+        {"symbol": "symbol", "release": "HH:MM:SS", "qualifier": "A or C", "price": "price"},
+    ),
+    "retail": ("retail price improvement interest (N)", {"symbol": "symbol", "interest": "B, S, A or N"}),
+    "discovery": (
+        "price discovery of a direct listing with a capital raise (O)",
+        {"symbol": "symbol", "eligible": "true or false", "lowest": "price", "highest": "price"},
+    ),
     "skip": ("leave out sequence numbers of the feed", {"count": "how many"}),
     "system": ("publish a system event (S)", {"event": "O, S, Q, M, E or C"}),
     "close": ("end of the day: everything open is canceled, and the session is over", {}),
@@ -73,14 +87,12 @@ def check(exchange: Exchange, do: str, asked: dict[str, Any]) -> None:
         wrong = f"symbol: not listed: {asked.get('symbol')!r}"
     elif "user" in arguments and exchange.user_index(asked.get("user")) is None:
         wrong = f"user: no such user: {asked.get('user')!r}"
-    elif "cross" in arguments and asked.get("cross") not in CROSSES:
-        wrong = "cross: expected O, C or H"
-    elif "on" in arguments and not isinstance(asked.get("on"), bool):
-        wrong = "on: expected true or false"
-    elif do == "short_sale" and str(asked.get("action")) not in {"0", "1", "2"}:
-        wrong = "action: expected 0, 1 or 2"
-    elif do == "system" and (not isinstance(asked.get("event"), str) or asked["event"] not in EVENTS or len(asked["event"]) != 1):
-        wrong = f"event: expected one of {', '.join(EVENTS)}"
+    elif choice := next((name for name in arguments if name in CHOICES and str(asked.get(name)) not in CHOICES[name]), ""):
+        wrong = f"{choice}: expected one of {', '.join(CHOICES[choice])}"
+    elif switch := next((name for name in arguments if name in {"on", "eligible"} and not isinstance(asked.get(name), bool)), ""):
+        wrong = f"{switch}: expected true or false"
+    elif "release" in arguments and not (isinstance(asked.get("release"), str) and TIME_OF_DAY.fullmatch(asked["release"])):
+        wrong = "release: expected HH:MM:SS"
     elif do == "skip" and not (type(asked.get("count")) is int and 0 < asked["count"] <= SKIP_MAX):
         wrong = f"count: expected 1 to {SKIP_MAX}"
     elif do == "halt" and not (isinstance(asked.get("reason", ""), str) and asked.get("reason", "").isascii() and len(asked.get("reason", "")) <= 4):
@@ -91,7 +103,7 @@ def check(exchange: Exchange, do: str, asked: dict[str, Any]) -> None:
         wrong = "the session is over"
     if wrong:
         raise Refused(wrong)
-    for name in ("reference", "lower", "upper"):
+    for name in ("reference", "lower", "upper", "price", "lowest", "highest"):
         if name in arguments:
             price(asked.get(name), name)
     if do in {"bands", "pause"} and price(asked["lower"], "lower") > price(asked["upper"], "upper"):
@@ -113,10 +125,16 @@ def act(exchange: Exchange, payload: bytes, now_ns: int, gather: Gather) -> None
         exchange.allow(user, do == "enable")
         if do == "disable":
             exchange.cancel(now_ns, gather, ouch.CANCEL_SUPERVISORY, user=user)
+        exchange.say_participant(user, now_ns, "A" if do == "enable" else "S", gather)
     elif do == "bust":
         exchange.say(itch.B, now_ns, match=asked["match"])
         for k in exchange.trades_of(asked["match"]):
             exchange.break_trade(k, now_ns)
+    elif do == "breach":
+        level = int(asked["level"])
+        exchange.say(itch.W, now_ns, code=ord(str(level)))
+        for inst in range(len(exchange.securities)):
+            _state(exchange, inst, matching.HALTED, f"MWC{level}", now_ns)
     elif do == "system":
         exchange.say(itch.S, now_ns, code=ord(asked["event"]))
     elif do == "close":
@@ -139,6 +157,15 @@ def _of_symbol(exchange: Exchange, do: str, asked: dict[str, Any], inst: int, no
         exchange.say(itch.J, now_ns, **exchange.about(inst), px=reference, px2=upper, px3=lower)
     elif do == "imbalance":
         _imbalance(exchange, inst, asked["cross"], now_ns)
+    elif do == "operational":
+        _operational(exchange, inst, asked["on"], now_ns, gather)
+    elif do == "ipo":
+        release = seconds(asked["release"])
+        exchange.say(itch.K, now_ns, **exchange.about(inst), lot=release, code=ord(asked["qualifier"]), px=price(asked["price"], "price"))
+    elif do == "retail":
+        exchange.say(itch.N, now_ns, **exchange.about(inst), code=ord(asked["interest"]))
+    elif do == "discovery":
+        _discovery(exchange, inst, asked, now_ns)
     elif do == "late":
         security["late"] = int(asked["on"])
     elif do == "short_sale":
@@ -155,6 +182,28 @@ def _state(exchange: Exchange, inst: int, code: int, reason: str, now_ns: int) -
     security = exchange.securities[inst]
     security["state"], security["halt_reason"] = code, int.from_bytes(reason.ljust(4).encode(), "big")
     exchange.say(itch.H, now_ns, **exchange.about(inst), code=code, code2=ouch.SPACE, text=security["halt_reason"])
+
+
+def _operational(exchange: Exchange, inst: int, on: bool, now_ns: int, gather: Gather) -> None:
+    """Halt a symbol at this market alone (section 1.2.9), or trade again: without an auction, so the orders for one lose their sense."""
+    exchange.securities[inst]["state"] = matching.HALTED if on else matching.TRADING
+    exchange.say(itch.SMALL_H, now_ns, **exchange.about(inst), code2=ord(MARKET_CODE), code=ord("H" if on else "T"))
+    waiting = [slot for slot, order in exchange.live_orders(inst) if order["level"] == matching.PARKED and order["cross"] == ouch.HALT_CROSS]
+    for slot in [] if on else waiting:
+        exchange.operate(engine.CANCEL_ONE, now_ns, slot=slot, px=ouch.CANCEL_HALTED)
+        gather()
+
+
+def _discovery(exchange: Exchange, inst: int, asked: dict[str, Any], now_ns: int) -> None:
+    """Direct Listing with Capital Raise Price Discovery (section 1.8): near price of the cross, its time, and the collars 10 % away from it."""
+    lowest, highest = price(asked["lowest"], "lowest"), price(asked["highest"], "highest")
+    near = auction.outcome(
+        _interest(exchange, inst, "H"), int(exchange.securities[inst]["reference"]), max(lowest, 1), highest or auction.MARKET_BUY - 1
+    )
+    exchange.say(
+        itch.O, now_ns, **exchange.about(inst), code=ord("Y" if asked["eligible"] else "N"), px=lowest, px2=highest, px3=near.px,
+        qty=now_ns if near.px else 0, text=near.px * 9 // 10, qty2=near.px * 11 // 10,
+    )  # fmt: skip
 
 
 def _interest(exchange: Exchange, inst: int, cross: str) -> list[auction.Interest]:
@@ -216,9 +265,9 @@ def hold_auction(exchange: Exchange, inst: int, cross: str, now_ns: int, gather:
         exchange.operate(engine.CROSS, now_ns, slot=order.slot, qty=qty, px=result.px, user=match, inst=kind)
         gather()
     exchange.say(itch.Q, now_ns, **exchange.about(inst), qty=result.paired, px=result.px, match=match, code=ord(cross))
-    left = [slot for slot, order in exchange.live_orders(inst) if order["level"] == matching.PARKED and order["cross"] == kind]
-    for slot in left:
-        exchange.operate(engine.CANCEL_ONE, now_ns, slot=slot, px=ouch.CANCEL_CROSS)
+    left = [(slot, order["pending"]) for slot, order in exchange.live_orders(inst) if order["level"] == matching.PARKED and order["cross"] == kind]
+    for slot, asked in left:
+        exchange.operate(engine.CANCEL_ONE, now_ns, slot=slot, px=ouch.CANCEL_USER if asked else ouch.CANCEL_CROSS)
         gather()
     exchange.securities[inst]["late"] = 0
     if cross != "C":

@@ -227,13 +227,19 @@ def cancel(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
     users: np.ndarray, user: int, m: np.ndarray,
 ) -> int:  # fmt: skip
-    """Cancel Order (section 2.3): DONE. Raising an order is no cancel and gets silence; an order for an auction that is near stays."""
+    """Cancel Order (section 2.3): DONE. Raising an order is no cancel and gets silence.
+
+    An order for an auction that is near stays: of one for the opening or a halt, what the auction leaves is canceled; one for the close is refused.
+    """
     slot = matching.find(orders, table, matching.key_of(user, m[0]["user_ref"]))
     if slot < 0:
         users[user]["silent"] += 1
         return matching.DONE
     if orders[slot]["level"] == matching.PARKED and securities[orders[slot]["inst"]]["late"] != 0:
-        say(market, events, user, m, matching.CANCEL_REFUSED, 0)
+        later = m[0]["qty"] <= orders[slot]["executed"] and orders[slot]["cross"] != ouch.CLOSING
+        if later:
+            orders[slot]["pending"] = 1
+        say(market, events, user, m, matching.CANCEL_PENDING if later else matching.CANCEL_REFUSED, 0)
         return matching.DONE
     before = market[0]["n_events"]
     done = matching.cancel(market, securities, sides, orders, table, events, slot, m[0]["qty"], ouch.CANCEL_USER)

@@ -10,8 +10,8 @@ import numpy as np
 from core import matching, ouch
 from core.bigendian import get_u16
 from core.integer import i64
-from core.jit import entry
-from noderrd.venue import desk, flow, tell
+from core.jit import entry, kernel
+from noderrd.venue import desk, flow, hawkes, tell, zero
 
 DONE, MORE = matching.DONE, matching.MORE
 
@@ -28,6 +28,13 @@ BREAK = 4  # the trade at index slot of DESK.trades
 CANCEL_ONE = 5  # slot; reason in px
 
 
+@kernel
+def heed(market: np.ndarray, events: np.ndarray, flows: np.ndarray, own: bool) -> None:
+    """Let a flow that has opinions see what was executed."""
+    if flows.shape[0] > 0 and flows[0]["kind"] == flow.HAWKES:
+        hawkes.react(flows, market, events, own)
+
+
 @entry
 def step(
     market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, table: np.ndarray, events: np.ndarray,
@@ -42,18 +49,30 @@ def step(
             if k < 0:
                 market[0]["now_ns"] = max(market[0]["now_ns"], now_ns)
                 return DONE
-            act = flow.event(market, securities, sides, orders, flows, k) if what == FLOW else flow.first_order(securities, flows, k, n)
+            calibrated = flows[k]["kind"] == flow.HAWKES
+            if what == FLOW and calibrated:
+                act = hawkes.event(market, securities, sides, orders, flows, k)
+            elif what == FLOW:
+                act = zero.event(market, securities, sides, orders, flows, k)
+            elif calibrated:
+                act = hawkes.first_order(market, securities, flows, k, n)
+            else:
+                act = zero.first_order(securities, flows, k, n)
             if act == flow.ENTER:
                 request = flows[k]["request"]
                 done = matching.enter(market, securities, sides, orders, table, events, k, matching.NOBODY, request)
             elif act >= 0:
                 done = matching.cancel(market, securities, sides, orders, table, events, act, 0, ouch.CANCEL_USER)
+            heed(market, events, flows, True)
             tell.tell(market, securities, events, holdings, told, out, feed, private)
             while done == MORE:
                 done = matching.resume(market, securities, sides, orders, table, events)
+                heed(market, events, flows, True)
                 tell.tell(market, securities, events, holdings, told, out, feed, private)
-            if what == FLOW:
-                flow.schedule(securities, flows, k)
+            if what == FLOW and calibrated:
+                hawkes.schedule(flows, k)
+            elif what == FLOW:
+                zero.schedule(securities, flows, k)
             if not tell.room(market, events, out, feed, private):
                 return MORE
         return MORE if what == FLOW else DONE
@@ -64,6 +83,7 @@ def step(
         done = desk.handle(market, securities, sides, orders, table, events, users, user, asked, kind, closed)
     else:
         done = desk.resume(market, securities, sides, orders, table, events, user, asked)
+    heed(market, events, flows, False)
     tell.tell(market, securities, events, holdings, told, out, feed, private)
     if kind == ouch.ACCOUNT_QUERY:
         start = out[0]["private_size"] + 4

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from core import itch, matching, ouch
-from noderrd.venue import engine, flow, recording, tell
+from noderrd.venue import engine, flow, hawkes, recording, tell, zero
 from noderrd.venue.config import UNIT, USER_MAX, Config
 from noderrd.venue.desk import USER
+from noderrd.venue.invariants import Invariants
 from noderrd.venue.record import Cause, Effects, Kind, Record, Unusable
 
 OWN_REFS = 1 << 40  # our first reference number beside a recording's
@@ -23,6 +24,8 @@ POOL = 1 << 18  # orders alive at a time
 FLOW_EVENTS = 512  # of the flow, a step
 TAPE_MESSAGES = 2048  # of a recording, a step
 REQUEST_MAX = 4096  # bytes of an OUCH message
+BREAKER_UNIT = 10**8  # price units of the circuit breaker's levels a point
+BREAKER_DOWN = (7, 13, 20)  # percent
 START_OF_MESSAGES, START_OF_HOURS, START_OF_MARKET = "OSQ"  # ITCH 5.0 section 1.1
 # ITCH 5.0 section 1.2.1, from market category to inverse indicator: Nasdaq Global Select, normal, common stock, live, LULD tier 1.
 ATTRIBUTES = b"QN\0\0\0\0NCZ PNN1N\0\0\0\0N"
@@ -38,7 +41,8 @@ Operator = Callable[["Exchange", bytes, int, Callable[[], None]], None]  # carri
 class Exchange:
     """A market that continues the record it is given, or opens a new session.
 
-    Raises Unusable when the record was made by another configuration or another version, OSError or ValueError for an unreadable recording.
+    Raises Unusable when the record was made by another configuration or another version, OSError or ValueError for an unreadable recording;
+    whatever it does, invariants.Broken when they are looked at and one does not hold.
     """
 
     def __init__(self, config: Config, record: Record, operator: Operator) -> None:
@@ -69,12 +73,15 @@ class Exchange:
         self._holdings = np.zeros((len(config.ouch.users), n), tell.HOLDING)
         self._told = np.zeros(1, tell.DESK)
         self._told["maker_mils"], self._told["taker_mils"] = config.fees.maker_mils, config.fees.taker_mils
+        self._told["cross_mils"] = config.fees.cross_mils
         self._out = np.zeros(1, tell.OUT)
         self._feed, self._private = np.zeros(tell.FEED_BYTES, np.uint8), np.zeros(tell.PRIVATE_BYTES, np.uint8)
         self._asked, self._buf = np.zeros(1, ouch.OUCH_IN), np.zeros(REQUEST_MAX, np.uint8)
-        self._flows = flow.state(securities[:0], config.seed, config.flow.rate, 0)
+        self._flows = flow.state(0, config.seed, config.flow.rate, 0)
+        self._parameters = hawkes.read(config.flow.parameters or hawkes.SHIPPED) if config.flow.kind == "hawkes" else {}
         self._tape = recording.read(config.flow.file) if config.flow.file is not None else np.zeros(0, np.uint8)
         self._tape_state, self._known = recording.state()
+        self._invariants = Invariants(self._market, self._holdings) if config.debug.invariants else None
         self._state = (*self._market, self._users, self._holdings, self._told, self._out, self._feed, self._private)
         self._restore()
 
@@ -115,7 +122,10 @@ class Exchange:
         done = self._step(cause, gather)
         gather()
         said = b"".join(private)
-        return done, Effects(b"".join(feed), count, said + self._copies(said))
+        effects = Effects(b"".join(feed), count, said + self._copies(said))
+        if self._invariants is not None:
+            self._invariants.after(effects)
+        return done, effects
 
     def _copies(self, private: bytes) -> bytes:
         """Give the drop copies of clients' messages: for the stream of the user's account, the user's name and the message."""
@@ -166,7 +176,7 @@ class Exchange:
                 done = self._engine_step(engine.RESUME, cause.user, cause.now_ns)
             return done
         if cause.kind == Kind.FLOW:
-            return self._engine_step(engine.FLOW, 0, cause.argument, FLOW_EVENTS)
+            return self._engine_step(engine.FLOW, 0, cause.argument, FLOW_EVENTS if self._invariants is None else 1)
         if cause.kind == Kind.TAPE:
             return self.replay(self._tape, self._tape_state, self._known, cause.argument)
         if cause.kind == Kind.CANCEL_ALL:
@@ -212,12 +222,22 @@ class Exchange:
         self._say_directory(now_ns, gather)
         if self.config.session is None:
             self.say(itch.S, now_ns, code=ord(START_OF_MARKET))
-        if kind == "zero":
-            self._market[0]["now_ns"] = now_ns
-            self._flows = flow.state(securities, self.config.seed, self.config.flow.rate, now_ns)
-            for k in range(len(securities)):
-                self._engine_step(engine.FIRST_BOOK, k, now_ns, flow.FIRST_ORDERS)
-                gather()
+        if kind in {"zero", "hawkes"}:
+            self._begin_flow(now_ns, gather)
+
+    def _begin_flow(self, now_ns: int, gather: Callable[[], None]) -> None:
+        """Let the flow make its first books."""
+        securities, seed, asked = self._market[1], self.config.seed, self.config.flow
+        self._market[0]["now_ns"] = now_ns
+        if asked.kind == "zero":
+            self._flows = zero.state(securities, seed, asked.rate, now_ns)
+        else:
+            about: dict[str, Any] = {"path": asked.path, "lag_ns": int(asked.lag_ms * 1e6), "volatility": asked.volatility}
+            self._flows = hawkes.state(securities, seed, asked.rate, now_ns, self._parameters, **about)
+        for k in range(len(securities)):
+            n = zero.FIRST_ORDERS if asked.kind == "zero" else hawkes.first_orders(self._flows, k)
+            self._engine_step(engine.FIRST_BOOK, k, now_ns, n)
+            gather()
 
     def _say_directory(self, now_ns: int, gather: Callable[[], None]) -> None:
         """Publish every symbol and its state."""
@@ -226,6 +246,22 @@ class Exchange:
             self.say(itch.R, now_ns, **about, lot=security["lot"], attrs=np.frombuffer(ATTRIBUTES, np.uint8))
             self.say(itch.H, now_ns, **about, code=security["state"], code2=32, text=security["halt_reason"])
             self.say(itch.Y, now_ns, **about, code=security["short_sale"])
+            gather()
+        for user in range(len(self._users)):
+            self.say_participant(user, now_ns, "A" if self._users[user]["enabled"] else "S", gather)
+        breaker = self.config.circuit_breaker
+        if breaker is not None:
+            levels = [int(breaker.reference * BREAKER_UNIT * (100 - down) / 100) for down in BREAKER_DOWN]
+            self.say(itch.V, now_ns, **dict(zip(("px", "px2", "px3"), levels, strict=True)))
+            gather()
+
+    def say_participant(self, user: int, now_ns: int, state: str, gather: Callable[[], None]) -> None:
+        """Publish a market maker's position in every symbol (ITCH 5.0 section 1.2.4): A active, S suspended."""
+        mpid = self.config.ouch.users[user].mpid
+        for security in self._market[1] if mpid else ():
+            about = {"locate": security["locate"], "stock": security["stock"]}
+            said = np.frombuffer(f"NN{state}".encode().ljust(20, b"\0"), np.uint8)
+            self.say(itch.L, now_ns, **about, text=int.from_bytes((mpid or "").ljust(4).encode(), "big"), attrs=said)
             gather()
 
     def snapshot(self) -> tuple[bytes, int]:
@@ -300,19 +336,23 @@ class Exchange:
         """Break a kept trade: Broken Trade for its clients, and out of their holdings."""
         trade = self._told[0]["trades"][k]
         for n, (user, ref) in enumerate(((trade["taker"], trade["taker_ref"]), (trade["maker"], trade["maker_ref"]))):
-            self._told[0]["ids"][n, :14] = np.frombuffer(self._cl_ord_id(int(user), int(ref)), np.uint8)
+            found = self.cl_ord_ids(int(user), {int(ref)}) if user >= 0 else {}
+            self._told[0]["ids"][n, :14] = np.frombuffer(found.get(int(ref), b" " * 14), np.uint8)
         self.operate(engine.BREAK, now_ns, slot=k)
 
-    def _cl_ord_id(self, user: int, ref: int) -> bytes:
-        """Find the ClOrdID of a UserRefNum in what its user was told (OUCH 5.0 sections 3.2, 3.3)."""
-        wanted = ref.to_bytes(4, "big")
-        last = self.record.private_next(user) if user >= 0 else 1
-        for number in range(last - 1, 0, -1):
+    def cl_ord_ids(self, user: int, refs: set[int]) -> dict[int, bytes]:
+        """Find the ClOrdIDs of UserRefNums in what their user was told, newest first (OUCH 5.0 sections 3.2, 3.3)."""
+        found: dict[int, bytes] = {}
+        for number in range(self.record.private_next(user) - 1, 0, -1):
+            if len(found) == len(refs):
+                break
             (message,) = self.record.private_messages(user, number, 1)
-            kind, at = message[0], 9 if message[0] == ouch.ACCEPTED else 13
-            if kind in {ouch.ACCEPTED, ouch.REPLACED} and message[at : at + 4] == wanted:
-                return message[at + 39 : at + 53]
-        return b" " * 14
+            if message[0] in {ouch.ACCEPTED, ouch.REPLACED}:
+                at = 9 if message[0] == ouch.ACCEPTED else 13
+                ref = int.from_bytes(message[at : at + 4], "big")
+                if ref in refs:
+                    found.setdefault(ref, message[at + 39 : at + 53])
+        return found
 
     def end_of_day(self, now_ns: int) -> None:
         """No more orders; every user is told."""
@@ -331,12 +371,16 @@ class Exchange:
             "seed": config.seed,
             "users": [[user.user, user.account] for user in config.ouch.users],
             "instruments": [[i.symbol, str(i.tick), i.lot, str(i.reference)] for i in config.instruments],
-            "flow": [config.flow.kind, config.flow.rate if config.flow.kind == "zero" else 0],
+            "flow": [config.flow.kind, config.flow.rate if config.flow.kind in {"zero", "hawkes"} else 0],
+            "agents": [self._parameters, config.flow.path, config.flow.lag_ms, config.flow.volatility] if self._parameters else [],
             "tape": hashlib.sha256(self._tape.tobytes()).hexdigest(),
             "fees": dataclasses.astuple(config.fees),
             "self_match": [user.self_match for user in config.ouch.users],
             "drop": sorted(self._accounts),
+            "step": 1 if self._invariants else FLOW_EVENTS,
             "session": [config.session.open, config.session.close] if config.session else [],
+            "mpids": [user.mpid for user in config.ouch.users],
+            "circuit_breaker": str(config.circuit_breaker.reference) if config.circuit_breaker else "",
         }
 
     def _restore(self) -> None:
@@ -415,7 +459,7 @@ class Exchange:
         market, users, tape = self._market[0][0], self._users, self._tape_state[0]
         found = {name: int(users[name].sum()) for name in ("entered", "silent", "malformed")}
         found |= {"messages": self.record.feed_next - 1, "orders_alive": int(market["live"]), "shares": int(market["volume"])}
-        if self.config.flow.kind == "zero":
+        if self.config.flow.kind in {"zero", "hawkes"}:
             found["flow_events"] = int(self._flows["events"].sum())
         if self.config.flow.kind == "replay":
             found |= {f"tape_{name}": int(tape[name]) for name in ("messages", "synthetic", "unknown", "full", "unread", "clamped", "altered")}

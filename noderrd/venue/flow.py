@@ -1,46 +1,39 @@
-"""Zero-intelligence order flow: a market without people.
-
-Cont, Stoikov and Talreja, "A stochastic model for order book dynamics" (Operations Research 58, 2010): limit orders arrive at i ticks from
-the opposite best price as a Poisson process of rate k / i^alpha, market orders at a constant rate, and each standing order is canceled at a
-rate that falls with its distance. The rates are scaled so that the expected number of events (orders, market orders and cancels) a second is
-what the venue's file asks for, and that about `STANDING` orders stand on each side.
-
-One thing is added, because several venues may list one symbol: a market order's side leans towards a *fundamental* price, a sum of sines of
-the symbol's own phases around its reference. It depends on the symbol and the time only, so that venues with different seeds wander apart by
-ticks, not by dollars, and prices move.
+"""What every flow of orders has in common: its record, its chance, and the request that it makes next.
 
 All chance comes from `seed` (splitmix64); event times too, so that the same seed gives the same flow whenever it is asked for.
+`noderrd.venue.zero` and `noderrd.venue.hawkes` are the flows.
 """
 
 import numpy as np
 
-from core import matching, ouch
-from core.codes import Side
+from core import ouch
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.venue import desk
 
-DISTANCES = 30  # ticks from the opposite best at which limit orders arrive
-ALPHA = 0.52  # Cont, Stoikov and Talreja, table 2
-LIMIT_SHARE = 0.5  # of all events
-MARKET_SHARE = 0.08
-STANDING = 80.0  # orders a side, in the mean
-SEED_LEVELS = 20  # prices a side of the first book
-FIRST_ORDERS = 4 * SEED_LEVELS
-NOTHING, ENTER = -1, -2  # what `event` gives besides a slot
-WAVES = 5
+NOTHING, ENTER = -1, -2  # what an event of a flow gives besides the slot of an order to cancel
+ZERO, HAWKES = 0, 1  # kinds
 SECOND = 1_000_000_000
-ROUND = 100
-LEAN = 0.15  # how much of the side of a market order one tick of difference decides
-LEAN_MAX = 0.45
+DISTANCES = 30  # zero: ticks from the opposite best at which limit orders arrive
+WAVES = 5
+SCALES = 5  # hawkes: exponentials of its memory
+KINDS = 6  # limit order, cancel, market order, each of buyer and seller
+POINTS = 24  # of a distribution
+BINS = 12  # of a distance
+SPREADS = 4  # classes of the spread
+PLACES = 3  # where a limit order goes: into the spread, to the best price, behind it
+METAORDERS = 16  # at work at a time, at most
 
 FLOW = np.dtype(
     [
         ("random", "u8"),  # state of splitmix64
         ("next_ns", "i8"),
         ("on", "i8"),
+        ("kind", "i8"),
         ("events", "i8"),
         ("rate", "f8"),  # events a second
+        ("request", ouch.OUCH_IN, (1,)),
+        # zero
         ("limit_rate", "f8"),
         ("market_rate", "f8"),
         ("cancel_rate", "f8"),  # of each order, at distance 1
@@ -48,38 +41,65 @@ FLOW = np.dtype(
         ("amplitude", "f8", (WAVES,)),  # ticks
         ("period_ns", "f8", (WAVES,)),
         ("phase", "f8", (WAVES,)),
-        ("request", ouch.OUCH_IN, (1,)),
+        # hawkes: what was calibrated
+        ("base", "f8"),  # events a second that nothing caused
+        ("caused", "f8", (SCALES,)),  # events that one causes
+        ("decay", "f8", (SCALES,)),  # per second
+        ("chain", "f8", (KINDS, KINDS)),  # share of kinds after a kind
+        ("limit_size", "f8", (PLACES, POINTS)),  # by where it goes
+        ("market_size", "f8", (POINTS,)),
+        ("inside", "f8", (POINTS,)),  # how far into the spread, of it
+        ("away", "f8", (POINTS,)),  # ticks behind the best
+        ("limit_tail", "f8", (PLACES,)),
+        ("market_tail", "f8"),
+        ("improves", "f8", (SPREADS,)),  # share of limit orders that go into the spread
+        ("spread_at", "f8", (SPREADS,)),  # ticks at which a class ends
+        ("hazard", "f8", (BINS,)),  # of being canceled, by distance; the greatest is 1
+        ("hazard_at", "f8", (BINS,)),  # ticks at which a bin ends
+        ("standing", "f8"),  # orders, in the mean
+        ("youngest", "f8"),  # share of cancels that take the youngest order of their side
+        ("walks", "f8"),  # share of market orders that go on to the next price
+        ("meta_n", "i8"),  # metaorders at work
+        ("meta_tail", "f8"),
+        ("informed", "f8"),  # share of market orders whose owner knows where the efficient price goes
+        ("ahead_s", "f8"),  # and how far
+        ("withdrawn", "f8"),  # share of cancels that go for a quote which the price has passed, when there is one
+        ("impact", "f8"),  # ticks that a trade of the mean size moves what everybody thinks the price is
+        ("impact_decay", "f8"),  # per second
+        ("mean_size", "f8"),  # of market orders
+        # hawkes: the venue's
+        ("speed", "f8"),  # model seconds a second
+        ("scale", "f8"),  # ticks here a tick there
+        ("volatility", "f8"),  # ticks a root second
+        ("path", "u8"),  # seed of the efficient price
+        ("lag_ns", "i8"),
+        # hawkes: where it is
+        ("memory", "f8", (SCALES,)),
+        ("last", "i8"),
+        ("newest", "i8", (2,)),  # slot of the youngest order of a side, and its reference
+        ("newest_ref", "i8", (2,)),
+        ("meta_side", "i8", (METAORDERS,)),
+        ("meta_left", "i8", (METAORDERS,)),
+        ("pressure", "f8"),  # ticks, at pressure_ns
+        ("pressure_ns", "i8"),
     ],
     align=True,
 )
 
-PERIODS_S = (7.0, 19.0, 53.0, 149.0, 419.0)
-AMPLITUDES = (1.5, 3.0, 6.0, 12.0, 24.0)
 
-
-def state(securities: np.ndarray, seed: int, rate: float, now_ns: int) -> np.ndarray:
+def state(n: int, seed: int, rate: float, now_ns: int) -> np.ndarray:
     """Give FLOW[n], one an instrument: `rate` events a second over all of them, the first one after now_ns."""
-    n = len(securities)
     flow = np.zeros(n, FLOW)
-    weights = np.arange(1, DISTANCES + 1) ** -ALPHA
     for k in range(n):
-        symbol = np.random.default_rng(int(securities[k]["stock"]) & (2**63 - 1))  # not the venue's seed: every venue sees the same path
-        f = flow[k]
-        f["random"] = np.random.default_rng([seed, k]).integers(2**63)
-        f["next_ns"], f["on"] = now_ns, 1
-        f["rate"] = rate / n
-        f["limit_rate"], f["market_rate"] = LIMIT_SHARE * f["rate"], MARKET_SHARE * f["rate"]
-        f["cancel_rate"] = (LIMIT_SHARE - MARKET_SHARE) * f["rate"] / (2 * STANDING)
-        f["cumulative"] = np.cumsum(weights) / weights.sum()
-        f["amplitude"], f["period_ns"] = AMPLITUDES, np.array(PERIODS_S) * SECOND
-        f["phase"] = symbol.uniform(0, 2 * np.pi, WAVES)
-        request = f["request"][0]
+        flow[k]["random"] = np.random.default_rng([seed, k]).integers(2**63)
+        request = flow[k]["request"][0]
         request["capacity"], request["sweep"], request["cross"], request["display"] = ouch.PRINCIPAL, ouch.NO, ouch.CONTINUOUS, ouch.VISIBLE
         request["cl_ord_id"], request["firm"] = 32, ouch.SPACES
+    flow["next_ns"], flow["on"], flow["rate"] = now_ns, 1, rate / max(n, 1)
     return flow
 
 
-@kernel
+@inlined
 def draw(flow: np.ndarray, k: int) -> float:
     """Give a uniform number in (0, 1) (splitmix64: Steele, Lea and Flood, 2014)."""
     flow[k]["random"] = flow[k]["random"] + np.uint64(0x9E3779B97F4A7C15)
@@ -90,27 +110,7 @@ def draw(flow: np.ndarray, k: int) -> float:
     return (np.float64(z >> np.uint64(11)) + 0.5) * (1.0 / 9007199254740992.0)
 
 
-@kernel
-def fundamental(flow: np.ndarray, k: int, now_ns: int) -> float:
-    """Give the fundamental price of an instrument at a time, in ticks from its reference."""
-    value = 0.0
-    for w in range(WAVES):
-        angle = 2.0 * np.pi * (now_ns % i64(flow[k]["period_ns"][w])) / flow[k]["period_ns"][w]
-        value += flow[k]["amplitude"][w] * (np.sin(angle + flow[k]["phase"][w]))
-    return value
-
-
-@kernel
-def lots(flow: np.ndarray, securities: np.ndarray, k: int) -> int:
-    """Draw an order's size: geometric, with a mean of two round lots of about ROUND shares."""
-    n = i64(1)
-    while n < 20 and draw(flow, k) < 0.5:
-        n += 1
-    lot = securities[k]["lot"]
-    return n * max(ROUND // lot, i64(1)) * lot
-
-
-@kernel
+@inlined
 def order(flow: np.ndarray, k: int, which: int, qty: int, px: int, tif: int) -> int:
     """Fill in the request that the flow makes next: ENTER."""
     request = flow[k]["request"]
@@ -123,84 +123,6 @@ def order(flow: np.ndarray, k: int, which: int, qty: int, px: int, tif: int) -> 
 
 
 @kernel
-def middle(securities: np.ndarray, sides: np.ndarray, k: int, which: int) -> int:
-    """Give the best price of a side, or what to take for it when the side is empty."""
-    px = matching.best(sides, k, which)
-    if px >= 0:
-        return px
-    px = matching.best(sides, k, 1 - which)
-    if px < 0:
-        px = securities[k]["last_px"] if securities[k]["last_px"] > 0 else securities[k]["reference"]
-    return px + securities[k]["tick"] if which == Side.SELL else px - securities[k]["tick"]
-
-
-@kernel
-def limit_order(securities: np.ndarray, sides: np.ndarray, flow: np.ndarray, k: int) -> int:
-    """Draw a limit order: a side, a distance from the opposite best, a size."""
-    which = i64(Side.BUY) if draw(flow, k) < 0.5 else i64(Side.SELL)
-    u = draw(flow, k)
-    distance = i64(1)
-    while distance < DISTANCES and flow[k]["cumulative"][distance - 1] < u:
-        distance += 1
-    other = middle(securities, sides, k, 1 - which)
-    tick = securities[k]["tick"]
-    px = other - distance * tick if which == Side.BUY else other + distance * tick
-    if px < tick or px > ouch.PRICE_MAX:
-        return NOTHING
-    return order(flow, k, which, lots(flow, securities, k), px, ouch.DAY)
-
-
-@kernel
-def market_order(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, flow: np.ndarray, k: int) -> int:
-    """Draw a market order, leaning towards the fundamental price."""
-    bid, ask = matching.best(sides, k, Side.BUY), matching.best(sides, k, Side.SELL)
-    lean = 0.0
-    if bid >= 0 and ask >= 0:
-        mid = (bid + ask - 2 * securities[k]["reference"]) / (2.0 * securities[k]["tick"])
-        lean = min(max((fundamental(flow, k, market[0]["now_ns"]) - mid) * LEAN, -LEAN_MAX), LEAN_MAX)
-    which = i64(Side.BUY) if draw(flow, k) < 0.5 + lean else i64(Side.SELL)
-    qty = lots(flow, securities, k)
-    if matching.best(sides, k, 1 - which) < 0:
-        return NOTHING
-    return order(flow, k, which, qty, ouch.MARKET, ouch.IOC)
-
-
-@kernel
-def cancel_one(securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, flow: np.ndarray, k: int) -> int:
-    """Draw a standing order, to be canceled with a probability that falls with its distance from the opposite best."""
-    n = securities[k]["n_anonymous"]
-    slot = i64(securities[k]["anonymous"][min(i64(draw(flow, k) * n), n - 1)])
-    which = i64(orders[slot]["side"])
-    distance = abs(middle(securities, sides, k, 1 - which) - orders[slot]["px"]) / securities[k]["tick"]
-    if draw(flow, k) > 0.6 + 0.4 / max(distance, 1.0):
-        return NOTHING
-    return slot
-
-
-@kernel
-def event(market: np.ndarray, securities: np.ndarray, sides: np.ndarray, orders: np.ndarray, flow: np.ndarray, k: int) -> int:
-    """Draw what an instrument's flow does at its next time: NOTHING, ENTER its request, or the slot of an order to cancel."""
-    market[0]["now_ns"] = max(market[0]["now_ns"], flow[k]["next_ns"])
-    flow[k]["events"] += 1
-    standing = securities[k]["n_anonymous"]
-    u = draw(flow, k) * (flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * standing)
-    if securities[k]["state"] != matching.TRADING:
-        return NOTHING
-    if u < flow[k]["limit_rate"]:
-        return limit_order(securities, sides, flow, k)
-    if u < flow[k]["limit_rate"] + flow[k]["market_rate"]:
-        return market_order(market, securities, sides, flow, k)
-    return cancel_one(securities, sides, orders, flow, k) if standing > 0 else NOTHING
-
-
-@kernel
-def schedule(securities: np.ndarray, flow: np.ndarray, k: int) -> None:
-    """Draw when an instrument's flow acts again."""
-    total = flow[k]["limit_rate"] + flow[k]["market_rate"] + flow[k]["cancel_rate"] * securities[k]["n_anonymous"]
-    flow[k]["next_ns"] += max(i64(-np.log(draw(flow, k)) / total * SECOND), i64(1))
-
-
-@kernel
 def due(flow: np.ndarray, until_ns: int) -> int:
     """Give the instrument whose event comes next, if one is due; -1."""
     first = i64(-1)
@@ -208,12 +130,3 @@ def due(flow: np.ndarray, until_ns: int) -> int:
         if flow[k]["on"] != 0 and flow[k]["next_ns"] <= until_ns and (first < 0 or flow[k]["next_ns"] < flow[first]["next_ns"]):
             first = k
     return first
-
-
-@kernel
-def first_order(securities: np.ndarray, flow: np.ndarray, k: int, n: int) -> int:
-    """Fill in order n of FIRST_ORDERS of the first book: two at each of SEED_LEVELS prices a side, from one tick off the reference. As `event`."""
-    level, which = 1 + n // 4, i64((n >> 1) & 1)
-    away = level * securities[k]["tick"]
-    px = securities[k]["reference"] - away if which == Side.BUY else securities[k]["reference"] + away
-    return order(flow, k, which, lots(flow, securities, k), px, ouch.DAY) if px > 0 else NOTHING

@@ -5,6 +5,7 @@ Without a record the session is over, and clients and feed are told so.
 """
 
 import argparse
+import dataclasses
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ FAREWELL_S = 0.2  # for the last packets to leave
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the venue's file (docs/venue.md describes it)")
+    parser.add_argument("--check-invariants", action="store_true", help="look after every message whether the market is in order (slow)")
     parser.add_argument("--check", action="store_true", help="read the file, say what is wrong with it, and stop")
 
 
@@ -36,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
         return 1
     if args.check:
         return 0
+    if args.check_invariants:
+        config = dataclasses.replace(config, debug=settings.Debug(invariants=True))
     cache.prepare()
     log = logs.get(f"venue {config.name}")
     try:
@@ -56,12 +60,13 @@ def _serve(config: settings.Config, log: Any) -> int:
     """Run the venue's doors."""
     import trio
 
+    from noderrd.venue.invariants import Broken
     from noderrd.venue.record import Unusable
 
     code = 0
     try:
         trio.run(_run, config, log)
-    except* (OSError, Unusable, ValueError) as group:
+    except* (Broken, OSError, Unusable, ValueError) as group:
         code = 1
         for error in group.exceptions:
             log.error("venue ends", reason=str(error))

@@ -38,7 +38,7 @@ TRADE = np.dtype(
         ("side", "i4"),  # of the taker
         ("taker", "i4"),  # -1: nobody
         ("maker", "i4"),
-        ("auction", "i4"),  # it paid no fees
+        ("auction", "i4"),
     ],
     align=True,
 )
@@ -47,6 +47,7 @@ DESK = np.dtype(
         ("msg", MESSAGE, (1,)),
         ("maker_mils", "i8"),
         ("taker_mils", "i8"),
+        ("cross_mils", "i8"),
         ("tracking", "i8"),
         ("n_trades", "i8"),
         ("ids", "u1", (2, 16)),  # ClOrdIDs for the trade that is being broken
@@ -127,7 +128,7 @@ def standing(out: np.ndarray, blocks: np.ndarray, desk: np.ndarray, securities: 
 
 @kernel
 def hold(holdings: np.ndarray, user: int, inst: int, side: int, qty: int, px: int, mils: int) -> None:
-    """Count an execution of a user."""
+    """Count an execution of a user; a negative quantity takes a broken one out again."""
     h = holdings[user, inst]
     if side == Side.BUY:
         h["bought"] += qty
@@ -138,7 +139,7 @@ def hold(holdings: np.ndarray, user: int, inst: int, side: int, qty: int, px: in
         h["position"] -= qty
         h["cash"] += qty * px
     h["fees"] += qty * mils
-    h["fills"] += 1
+    h["fills"] += 1 if qty > 0 else -1
 
 
 @kernel
@@ -211,23 +212,8 @@ def crossed(
         at = out[0]["private_size"] + 4
         qty, px, match = event["qty"], event["px"], event["match"]
         close(out, private, user, ouch.put_executed(private, at, event["ts_ns"], event["user_ref"], qty, px, i64(event["reason"]), match))
-        hold(holdings, user, inst, side, qty, px, 0)
+        hold(holdings, user, inst, side, qty, px, desk[0]["cross_mils"])
         remember(desk, match, inst, side, qty, px, user, event["user_ref"], matching.NOBODY, 0, 1)
-
-
-@kernel
-def unhold(holdings: np.ndarray, user: int, inst: int, side: int, qty: int, px: int, mils: int) -> None:
-    """Take a broken execution out of a user's holdings."""
-    h = holdings[user, inst]
-    sign = 1 if side == Side.BUY else -1
-    if side == Side.BUY:
-        h["bought"] -= qty
-    else:
-        h["sold"] -= qty
-    h["position"] -= sign * qty
-    h["cash"] += sign * qty * px
-    h["fees"] -= qty * mils
-    h["fills"] -= 1
 
 
 @kernel
@@ -242,9 +228,9 @@ def broken(out: np.ndarray, private: np.ndarray, desk: np.ndarray, holdings: np.
             at = out[0]["private_size"] + 4
             size = ouch.put_broken(private, at, ts_ns, ref, trade["match"], ouch.BROKEN_SUPERVISORY, desk[0]["ids"][n])
             close(out, private, user, size)
-            mils = desk[0]["taker_mils"] if n == 0 else desk[0]["maker_mils"]
+            mils = desk[0]["cross_mils"] if auction else desk[0]["taker_mils"] if n == 0 else desk[0]["maker_mils"]
             side = i64(trade["side"]) if n == 0 else 1 - i64(trade["side"])
-            unhold(holdings, user, i64(trade["inst"]), side, trade["qty"], trade["px"], 0 if auction else mils)
+            hold(holdings, user, i64(trade["inst"]), side, -trade["qty"], trade["px"], mils)
     trade["match"] = 0  # once is enough
 
 
@@ -339,6 +325,8 @@ def answered(out: np.ndarray, feed: np.ndarray, private: np.ndarray, desk: np.nd
         size = ouch.put_modified(private, at, ts_ns, ref, i64(event["side_char"]), event["qty"])
     elif kind == matching.CANCEL_REFUSED:
         size = ouch.put_cancel_answer(private, at, ouch.CANCEL_REJECT, ts_ns, ref)
+    elif kind == matching.CANCEL_PENDING:
+        size = ouch.put_cancel_answer(private, at, ouch.CANCEL_PENDING, ts_ns, ref)
     else:
         answer = ouch.MASS_CANCEL_RESPONSE
         if kind == matching.DISABLED:

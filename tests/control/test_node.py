@@ -39,7 +39,7 @@ strategy quotes {{
   symbols  AAPL, MSFT
 }}
 """
-EXCHANGE = dataclasses.replace(plan.EXCHANGES[0], rate=300)
+EXCHANGE = dataclasses.replace(plan.EXCHANGES[0], flow="zero", rate=300)
 
 
 class House:

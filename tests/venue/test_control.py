@@ -1,6 +1,7 @@
 """What an operator, the calendar and the venue's file do to the market, as the feed and the clients hear of it."""
 
 import struct
+from decimal import Decimal
 
 import trio
 from venue.rig import cancel, configuration, enter, login, option, replace
@@ -66,6 +67,88 @@ def test_closing_cross_has_an_indicator_and_late_orders_stay(make):
     told = [m[:1] + m[9:17] for m in venue.record.private_messages(0, first, 9)]
     assert told == [b"E" + struct.pack(">II", 1, 300), b"C" + struct.pack(">II", 1, 200)]
     assert venue.exchange.book(0)[0] == "trading"
+
+
+def test_a_late_cancel_is_pending_and_takes_what_the_auction_leaves(make):
+    venue = make(fees=config.Fees(cross_mils=15))
+    assert venue.ask("halt", symbol="TEST")["ok"]
+    venue.request(0, enter(1, b"B", 500, 1_002_000, cross=b"H"))
+    venue.request(1, enter(1, b"S", 300, 0x7FFFFFFF, cross=b"H"))
+    venue.request(1, enter(2, b"S", 100, 1_100_000, cross=b"H"))
+    assert venue.ask("late", symbol="TEST", on=True)["ok"]
+    (pending,) = venue.request(0, cancel(1))
+    assert pending[:1] + pending[9:] == b"P" + struct.pack(">I", 1)
+    assert venue.request(0, cancel(1, 400))[0][:1] == b"I"  # less of it is no longer to be had
+    first = [venue.record.private_next(user) for user in range(2)]
+    assert venue.ask("resume", symbol="TEST")["ok"]
+    told = [m[:1] + m[9:17] for m in venue.record.private_messages(0, first[0], 9)]
+    assert told == [b"E" + struct.pack(">II", 1, 300), b"C" + struct.pack(">II", 1, 200)]
+    reasons = [venue.record.private_messages(user, first[user], 9)[-1][17:18] for user in range(2)]
+    assert reasons == [b"U", b"Z"]
+    assert [int(venue.exchange.holdings(user)[0]["fees"]) for user in range(2)] == [300 * 15, 300 * 15]
+    match = venue.exchange.take_match() - 1
+    assert venue.ask("bust", match=match)["ok"]
+    assert [int(venue.exchange.holdings(user)[0]["fees"]) for user in range(2)] == [0, 0]
+
+
+def test_a_day_begins_with_market_makers_and_the_circuit_breaker(make):
+    users = (config.User("ONE", "x", "A1", mpid="MAKR"), config.User("TWO", "x", "A2"))
+    ports = config.Ouch("127.0.0.1:0", users)
+    venue = make(ouch=ports, circuit_breaker=config.CircuitBreaker(Decimal("4000.00")))
+    told = news(venue, 1)
+    levels = struct.pack(">QQQ", 3720 * 10**8, 3480 * 10**8, 3200 * 10**8)
+    assert told[5:] == [b"LMAKRTEST    NNA", b"V" + levels, b"SQ"]
+    at = venue.record.feed_next
+    assert venue.ask("disable", user="ONE")["ok"]
+    assert venue.ask("disable", user="TWO")["ok"]
+    assert venue.ask("enable", user="ONE")["ok"]
+    assert news(venue, at) == [b"LMAKRTEST    NNS", b"LMAKRTEST    NNA"]
+    assert b"V" + levels in [m[:1] + m[11:] for m in _blocks(venue.exchange.snapshot()[0])]
+    at = venue.record.feed_next
+    assert venue.ask("breach", level=2)["ok"]
+    assert news(venue, at) == [b"W2", state(b"H", b"MWC2")]
+    assert not venue.ask("breach", level=4)["ok"]
+
+
+def _blocks(data):
+    """The messages of message blocks."""
+    at = 0
+    while at < len(data):
+        size = data[at] << 8 | data[at + 1]
+        yield data[at + 2 : at + 2 + size]
+        at += 2 + size
+
+
+def test_an_operational_halt_is_of_this_market_alone(make):
+    venue = make()
+    venue.request(0, enter(1, b"B", 100, 990_000))
+    at = venue.record.feed_next
+    assert venue.ask("operational", symbol="TEST", on=True)["ok"]
+    assert venue.request(0, enter(2, b"B", 100, 990_000))[0][13:15] == struct.pack(">H", 0x0007)
+    assert venue.request(0, enter(3, b"B", 100, 990_000, cross=b"H"))[0][:1] == b"A"
+    first = venue.record.private_next(0)
+    assert venue.ask("operational", symbol="TEST", on=False)["ok"]
+    assert news(venue, at) == [b"hTEST    QH", b"hTEST    QT"]
+    assert [m[:1] + m[17:18] for m in venue.record.private_messages(0, first, 9)] == [b"CH"]
+    assert venue.request(1, enter(1, b"S", 100, 990_000))[-1][:1] == b"E"
+
+
+def test_listings_and_retail_interest_are_published(make):
+    venue = make()
+    assert venue.ask("quote", symbol="TEST")["ok"]
+    venue.request(0, enter(1, b"B", 100, 1_000_000))
+    venue.request(1, enter(1, b"S", 100, 1_000_000))
+    at = venue.record.feed_next
+    assert venue.ask("ipo", symbol="TEST", release="10:30:00", qualifier="A", price="17.50")["ok"]
+    assert venue.ask("retail", symbol="TEST", interest="B")["ok"]
+    assert venue.ask("discovery", symbol="TEST", eligible=True, lowest="80", highest="120")["ok"]
+    told = news(venue, at)
+    assert told[:2] == [b"KTEST    " + struct.pack(">IcI", 37_800, b"A", 175_000), b"NTEST    B"]
+    now_ns = int.from_bytes(venue.messages()[-1][5:11], "big")
+    assert told[2] == b"OTEST    Y" + struct.pack(">IIIQII", 800_000, 1_200_000, 1_000_000, now_ns, 900_000, 1_100_000)
+    for wrong in ({"release": "25:00:00"}, {"qualifier": "B"}, {"price": "-1"}):
+        assert not venue.ask("ipo", **{"symbol": "TEST", "release": "10:30:00", "qualifier": "A", "price": "17.50"} | wrong)["ok"]
+    assert not venue.ask("retail", symbol="TEST", interest="X")["ok"]
 
 
 def test_the_price_of_an_auction():

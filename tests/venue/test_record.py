@@ -41,18 +41,19 @@ def truth(venue):
     return exchange.session, venue.messages(), private, exchange.book(0), orders, exchange.holdings(0).tolist(), exchange.counts()
 
 
-def test_same_seed_and_same_requests_give_the_same_bytes(make, tmp_path):
+@pytest.mark.parametrize("flow", [ZERO, config.Flow("hawkes", rate=2_000)], ids=["zero", "hawkes"])
+def test_same_seed_and_same_requests_give_the_same_bytes(make, tmp_path, flow):
     """The hash is of every cause and effect."""
     said = []
     for k in range(2):
-        venue = make(tmp_path / f"{k}.record", flow=ZERO)
+        venue = make(tmp_path / f"{k}.record", flow=flow)
         day(venue)
         said.append(hashlib.sha256((tmp_path / f"{k}.record").read_bytes()).hexdigest())
         venue.record.close()
     assert said[0] == said[1]
-    other = make(flow=ZERO, seed=8)
+    other = make(flow=flow, seed=8)
     day(other)
-    assert truth(other)[1] != truth(make(tmp_path / "0.record", flow=ZERO))[1]
+    assert truth(other)[1] != truth(make(tmp_path / "0.record", flow=flow))[1]
 
 
 def test_restart_goes_on_with_the_same_session_numbers_and_orders(make, tmp_path):
