@@ -166,8 +166,8 @@ def watch(messages: Iterable[bytes], symbol: str, tick: int = 100) -> Tale:
             side = orders[ref][0]
             take(now, ref, None, real)
             add(now, new, side, qty, px, real)
-    columns: Any = np.array(rows, np.int64).reshape(-1, 6).T
-    return Tale(tick, *columns, np.array(samples).reshape(-1, 4 + 2 * DEPTH), standing)
+    c = np.array(rows, np.int64).reshape(-1, 6).T
+    return Tale(tick, c[0], c[1], c[2], c[3], c[4], c[5], np.array(samples).reshape(-1, 4 + 2 * DEPTH), standing)
 
 
 def hill(values: np.ndarray, share: float = 0.05) -> float:
