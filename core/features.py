@@ -16,7 +16,7 @@ import numpy as np
 from core.codes import Change, Side
 from core.feature import Feature
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined
 
 HALF_LIVES_NS = (125_000_000, 1_000_000_000, 8_000_000_000)
 LONGEST_NS = 8e9
@@ -26,7 +26,7 @@ DEEPEST = 10  # levels looked at, a side and venue
 OFI, BOUGHT, SOLD, SQUARES, EVENTS, MID, SPREAD, DEPTH = 0, 3, 6, 9, 12, 15, 18, 19
 
 
-@kernel
+@inlined
 def decay(products: np.ndarray, product: int, now_ns: int) -> None:
     """Let time pass for the running state of a product; nothing happens when it goes backwards."""
     it = products[product]
@@ -47,7 +47,7 @@ def decay(products: np.ndarray, product: int, now_ns: int) -> None:
     ewma[DEPTH] = it["last_depth"] + (ewma[DEPTH] - it["last_depth"]) * longest
 
 
-@kernel
+@inlined
 def pressure(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side: int) -> int:
     """Give the shares that came to the best price of a side less those that left it, and remember the best."""
     n = insts[inst]["n"][side]
@@ -65,7 +65,7 @@ def pressure(insts: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side
     return came
 
 
-@kernel
+@inlined
 def update(
     products: np.ndarray, product: int, inst: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, changed: np.ndarray, now_ns: int
 ) -> None:
@@ -86,7 +86,7 @@ def update(
         products[product]["last_trade"] = changed[0]["trade_px"] / np.float64(max(products[product]["tick"], i64(1)))
 
 
-@kernel
+@inlined
 def best(products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, live_insts: np.ndarray, side: int) -> int:
     """Give the best price of a side over the live books; 0: none."""
     sign = 1 if side == Side.BUY else -1
@@ -101,7 +101,7 @@ def best(products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, 
     return found
 
 
-@kernel
+@inlined
 def depth(
     products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, live_insts: np.ndarray,
     side: int, top: int,
@@ -134,13 +134,13 @@ def depth(
     return shares, orders, venues, following, near, far
 
 
-@kernel
+@inlined
 def share(a: float, b: float) -> float:
     """Give (a - b) / (a + b); 0 when there is nothing."""
     return (a - b) / (a + b) if a + b > 0 else 0.0
 
 
-@kernel
+@inlined
 def row(
     products: np.ndarray, product: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, live_insts: np.ndarray, now_ns: int
 ) -> None:
@@ -193,7 +193,7 @@ def row(
     out[Feature.LAST_TRADE] = it["last_trade"] - it["last_mid"] if whole and it["last_trade"] > 0 else 0.0
 
 
-@kernel
+@inlined
 def remember(products: np.ndarray, product: int, mid: float, spread: float, shares: float) -> None:
     """Take what holds from now on; the first one is its own mean."""
     it = products[product]

@@ -15,7 +15,7 @@ from core import position
 from core.atomics import release
 from core.codes import OrdStatus, Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 
 
 @kernel
@@ -68,7 +68,7 @@ def live(status: int) -> bool:
     )
 
 
-@kernel
+@inlined
 def reserve(orders: np.ndarray, slot: int, positions: np.ndarray, index: int, qty: int) -> None:
     """Set what an order reserves."""
     position.reserve(positions, index, orders[slot]["side"], qty - orders[slot]["reserved_qty"])
@@ -99,7 +99,7 @@ def rest(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> No
     reserve(orders, slot, positions, index, leaves)
 
 
-@kernel
+@inlined
 def enter(orders: np.ndarray, slot: int, positions: np.ndarray, index: int) -> None:
     """Reserve for an order that is about to be sent, and call it PendingNew."""
     orders[slot]["ord_status"] = OrdStatus.PENDING_NEW

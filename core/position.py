@@ -12,7 +12,7 @@ import numpy as np
 
 from core.codes import Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 
 QTY_MOST = 1 << 27  # shares in one execution that are believed: with PX_MAX no product or sum here overflows
 PX_MAX = 2_147_483_647
@@ -107,7 +107,7 @@ def profit(positions: np.ndarray, index: int, mark: int) -> int:
     return high * WORD + low
 
 
-@kernel
+@inlined
 def reserve(positions: np.ndarray, index: int, side: int, change: int) -> None:
     """Add to (or take from) what open, pending and unknown orders may still fill."""
     if side == Side.BUY:

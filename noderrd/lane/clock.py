@@ -16,9 +16,15 @@ SHIFT = 28
 
 
 @kernel
+def wall(control: np.ndarray, ticks: int) -> int:
+    """Wall clock in nanoseconds at a reading of the cycle counter."""
+    return control[0]["base_ns"] + ((ticks - control[0]["base_tsc"]) * control[0]["mult"] >> SHIFT)
+
+
+@kernel
 def now(control: np.ndarray) -> int:
     """Wall clock in nanoseconds."""
-    return control[0]["base_ns"] + ((cycles() - control[0]["base_tsc"]) * control[0]["mult"] >> SHIFT)
+    return wall(control, cycles())
 
 
 @kernel

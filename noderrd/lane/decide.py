@@ -11,9 +11,9 @@ from core import layout as at
 from core.codes import Change, Counter, EventKind, Halt, Stage
 from core.histogram import record
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane import feed, halt, orders, ort, view, waterfall
-from noderrd.lane.clock import elapsed, now
+from noderrd.lane.clock import elapsed, wall
 from noderrd.lane.pointer import call5, load_f32, store_f32
 from noderrd.lane.record import count, journal_call, journal_features, journal_tick
 from noderrd.lane.syscalls import cycles
@@ -62,7 +62,7 @@ def call(
         orders.act(lane, work, halt_symbol, insts, px, products, positions, limits, strat, product, n)
 
 
-@kernel
+@inlined
 def notes(lane: np.ndarray, work: np.ndarray, strat: int, product: int, now_ns: int) -> None:
     """Pass a strategy's notes on to the log."""
     v = work[0]["view"]
@@ -78,7 +78,7 @@ def notes(lane: np.ndarray, work: np.ndarray, strat: int, product: int, now_ns: 
         count(lane, Counter.NOTES, 1)
 
 
-@kernel
+@inlined
 def score(lane: np.ndarray, work: np.ndarray, products: np.ndarray, product: int, now_ns: int) -> None:
     """Run the product's model on its feature row. A failure or a score that is no number leaves the product without one."""
     m = products[product]["model"]
@@ -98,7 +98,7 @@ def score(lane: np.ndarray, work: np.ndarray, products: np.ndarray, product: int
     record(lane[0]["histograms"][Stage.MODEL], elapsed(lane[0]["control"], cycles() - began))
 
 
-@kernel
+@inlined
 def blank(work: np.ndarray, kind: int, venue: int, now_ns: int) -> None:
     """Put an event on the desk."""
     event = work[0]["event"]
@@ -115,7 +115,7 @@ def blank(work: np.ndarray, kind: int, venue: int, now_ns: int) -> None:
     event[0]["reason"] = 0
 
 
-@kernel
+@inlined
 def alive(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, product: int) -> None:
     """Say of a product's instruments whose book is LIVE."""
     for v in range(lane[0]["control"][0]["n_venues"]):
@@ -140,14 +140,14 @@ def changed(
             continue
         product = i64(insts[inst]["product"])
         v = insts[inst]["venue"]
-        stamp = now(control)
+        began = cycles()
+        stamp = wall(control, began)
         alive(lane, work, insts, products, product)
         if what & Change.BOOK:
             risk.look(insts, px, inst, work[0]["live_insts"][inst] != 0)
         if insts[inst]["held"] != 0:
             halt.mark_all(lane, insts, positions, limits, inst, stamp)
         if work[0]["live_insts"][inst] != 0:
-            began = cycles()
             features.row(products, product, insts, px, qty, cnt, work[0]["live_insts"], stamp)
             products[product]["feature_ns"] = stamp
             done = cycles()
@@ -155,7 +155,6 @@ def changed(
             score(lane, work, products, product, stamp)
             waterfall.decided(work, began, done, cycles())
         else:
-            began = cycles()
             waterfall.decided(work, began, began, began)
         count(lane, Counter.BOOK_EVENTS, 1)
         journal_tick(lane, products, insts, px, inst, what, stamp)

@@ -19,7 +19,7 @@ from core.bigendian import get_i64, get_u16, put_i64, put_u16
 from core.codes import BookState, Change, Counter, Phase, Rebuild, Stage
 from core.histogram import record
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from core.layout import HOLES
 from noderrd.lane import orders, paper
 from noderrd.lane.clock import elapsed
@@ -60,7 +60,7 @@ def ask(lane: np.ndarray, v: int, now_ns: int) -> None:
     count(lane, Counter.REREQUESTS, 1)
 
 
-@kernel
+@inlined
 def touch(work: np.ndarray, insts: np.ndarray, inst: int) -> None:
     """List a symbol as changed by this datagram, and turn its readers away until the datagram is done."""
     if insts[inst]["touched"] == 0:
@@ -119,7 +119,7 @@ def touch_all(work: np.ndarray, insts: np.ndarray, v: int) -> None:
             insts[inst]["touched"] = insts[inst]["touched"] | Change.STATUS
 
 
-@kernel
+@inlined
 def message(
     lane: np.ndarray, work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
     locates: np.ndarray, products: np.ndarray, v: int, start: int, size: int, seq: int, now_ns: int,
@@ -199,7 +199,7 @@ def late(venue: np.ndarray, v: int, line: int, seq: int, n: int) -> bool:
     return False
 
 
-@kernel
+@inlined
 def line_told(venue: np.ndarray, v: int, line: int, seq: int, n: int, now_ns: int) -> None:
     """Keep a line's own account: what it lost, sent twice, sent late, and how far it is behind the other."""
     expected = venue[v]["line_seq"][line]
@@ -255,7 +255,7 @@ def follow(lane: np.ndarray, v: int, data: np.ndarray, start: int, now_ns: int) 
     return True
 
 
-@kernel
+@inlined
 def whole(data: np.ndarray, start: int, size: int, n: int) -> bool:
     """Tell whether n message blocks fill a datagram exactly."""
     place = start + HEADER
@@ -332,7 +332,7 @@ def datagram(
     return 1 if work[0]["n_touched"] > 0 else 0
 
 
-@kernel
+@inlined
 def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line: int, now_ns: int) -> None:
     """Open, chase or close a gap."""
     venue = lane[0]["venues"]

@@ -11,8 +11,8 @@ from core import order_table, risk
 from core.codes import Counter, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, kernel
-from noderrd.lane import audit, clock, decide, feed, orders, paper, session, staged
-from noderrd.lane.clock import now
+from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged
+from noderrd.lane.clock import now, wall
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
 
@@ -33,7 +33,7 @@ def receive(
     if n <= 0:
         return 0
     received = cycles()  # of all of them: one that waited for those before it waited
-    stamp = now(lane[0]["control"])
+    stamp = wall(lane[0]["control"], received)
     work[0]["rx_ns"] = stamp
     for k in range(n):
         work[0]["rx_tsc"] = received
@@ -167,6 +167,8 @@ def run(
                 return Reason.GROW
             if got == 0:
                 audit.step(lane, work, insts, px, qty, cnt, table, now_ns)
+        if got == 0:
+            ahead.look(lane, work)
         turns += 1
         count(lane, Counter.TURNS, 1)
         if most > 0 and turns >= most:

@@ -13,9 +13,9 @@ from core.bigendian import get_u32, put_u16
 from core.codes import Counter, Denial, IntentKind, JournalKind, Mode, OrderFlag, OrdStatus, Session, Side, Stage, TimeInForce
 from core.histogram import record
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane import waterfall, wire
-from noderrd.lane.clock import elapsed, now
+from noderrd.lane.clock import elapsed, now, wall
 from noderrd.lane.record import RESERVE, count, journal, journal_denial, journal_intent, notify_order, room
 from noderrd.lane.syscalls import cycles
 
@@ -24,7 +24,7 @@ SIDE_AT = 5  # of the side in an Enter Order
 SEARCH = at.LIVE_SLOTS + 1  # slots looked at: one of them is free
 
 
-@kernel
+@inlined
 def free_slot(lane: np.ndarray) -> int:
     """Give a slot whose order is finished, the oldest first; -1 when as many are live as can be."""
     hint = lane[0]["control"][0]["slot_hint"]
@@ -36,7 +36,7 @@ def free_slot(lane: np.ndarray) -> int:
     return -1
 
 
-@kernel
+@inlined
 def add_live(lane: np.ndarray, insts: np.ndarray, slot: int) -> None:
     """List an order as one that can fill."""
     lane[0]["live"][lane[0]["n_live"]] = slot
@@ -116,7 +116,7 @@ def simulated(venues: np.ndarray, v: int) -> bool:
     return venues[v]["mode"] == Mode.PAPER or venues[v]["mode"] == Mode.SHADOW
 
 
-@kernel
+@inlined
 def transmit(lane: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns: int) -> int:
     """Frame the `size` bytes of OUCH that were built three bytes behind what waits, journal and send. As wire.flush.
 
@@ -137,7 +137,7 @@ def transmit(lane: np.ndarray, v: int, strat: int, inst: int, size: int, now_ns:
     return gone
 
 
-@kernel
+@inlined
 def ready(lane: np.ndarray, v: int) -> int:
     """Say why a venue cannot take an order now, or PASS."""
     if lane[0]["venues"][v]["session_state"] != Session.UP:
@@ -149,7 +149,7 @@ def ready(lane: np.ndarray, v: int) -> int:
     return Denial.PASS
 
 
-@kernel
+@inlined
 def well_formed(intent: np.ndarray, j: int) -> bool:
     """Tell whether side, time in force and flags are among those we know."""
     side, tif, flags = intent[j]["side"], intent[j]["time_in_force"], intent[j]["flags"]
@@ -168,7 +168,7 @@ def new(
     A sale of more than is held goes out as two orders, the covered part marked long and the rest short.
     """
     began = cycles()
-    stamp = now(lane[0]["control"])
+    stamp = wall(lane[0]["control"], began)
     intent = work[0]["intents"]
     v, side, qty = intent[j]["venue"], intent[j]["side"], intent[j]["qty"]
     work[0]["verdict"][0] = 0
@@ -263,7 +263,7 @@ def place(
     venue[v]["next_ref"] = ref + 1
     release()
     encoded = cycles()
-    order[slot]["sent_ns"] = now(lane[0]["control"])
+    order[slot]["sent_ns"] = wall(lane[0]["control"], encoded)
     order[slot]["request_ns"] = order[slot]["sent_ns"]
     gone = transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
@@ -273,7 +273,7 @@ def place(
     return slot
 
 
-@kernel
+@inlined
 def stages(lane: np.ndarray, work: np.ndarray, slot: int, began: int, checked: int, encoded: int, sent: int) -> None:
     """Count the stages of one order that went out."""
     control = lane[0]["control"]
@@ -292,7 +292,7 @@ def replace(
 ) -> int:  # fmt: skip
     """Check and send a replace (OUCH 5.0 section 1.2): `qty` is the chain's total, executed shares included. Slot, or -1."""
     began = cycles()
-    stamp = now(lane[0]["control"])
+    stamp = wall(lane[0]["control"], began)
     intent = work[0]["intents"][j]
     qty, ticks = intent["qty"], intent["px"]
     work[0]["verdict"][0] = 0
@@ -336,7 +336,7 @@ def replace(
     release()
     order[slot]["rx_ns"] = work[0]["rx_ns"]
     encoded = cycles()
-    order[slot]["sent_ns"] = now(lane[0]["control"])
+    order[slot]["sent_ns"] = wall(lane[0]["control"], encoded)
     order[slot]["request_ns"] = order[slot]["sent_ns"]
     transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()

@@ -11,7 +11,7 @@ from core import layout as at
 from core.atomics import release, store
 from core.codes import Counter, Halt, JournalKind
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane.pointer import copy
 from noderrd.lane.work import NOTICES
 
@@ -27,13 +27,13 @@ def count(lane: np.ndarray, counter: int, n: int) -> None:
     lane[0]["control"][0]["counters"][counter] += n
 
 
-@kernel
+@inlined
 def room(lane: np.ndarray) -> int:
     """Journal slots that are free."""
     return at.JOURNAL_SLOTS - (lane[0]["control"][0]["journal_head"] - lane[0]["control"][0]["journal_tail"])
 
 
-@kernel
+@inlined
 def spare(lane: np.ndarray, n: int) -> bool:
     """Tell whether `n` records may be written that can be done without; else they are counted as missing."""
     if room(lane) >= RESERVE:
@@ -43,7 +43,7 @@ def spare(lane: np.ndarray, n: int) -> bool:
     return False
 
 
-@kernel
+@inlined
 def put(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: int, ref: int, address: int, size: int) -> None:
     """Publish one record with the first JOURNAL_DATA of the `size` bytes at `address`. Whoever reads up to `journal_head` sees it whole."""
     control = lane[0]["control"]
@@ -64,7 +64,7 @@ def put(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, now_ns: 
     control[0]["counters"][Counter.JOURNAL_RECORDS] += 1
 
 
-@kernel
+@inlined
 def gap(lane: np.ndarray, now_ns: int) -> None:
     """Say in the journal that records are missing, once there is room to."""
     control = lane[0]["control"]
@@ -116,7 +116,7 @@ def journal_words(
     put(lane, kind, venue, strat, inst, now_ns, ref, words, 32)
 
 
-@kernel
+@inlined
 def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.ndarray, start: int, size: int) -> None:
     """Publish the blocks of a datagram about to be applied (MoldUDP64 section 1.1: length and message, repeated); `seq` is the first message's."""
     n = max((size + at.JOURNAL_DATA - 1) // at.JOURNAL_DATA, i64(1))
@@ -128,7 +128,7 @@ def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.n
         put(lane, kind, v, -1, -1, now_ns, seq, data.ctypes.data + start + k * at.JOURNAL_DATA, size - k * at.JOURNAL_DATA)
 
 
-@kernel
+@inlined
 def states(lane: np.ndarray, words: int) -> None:
     """Write every venue's state, then its phase, a byte each, as two words at an address."""
     state = i64(0)
@@ -140,7 +140,7 @@ def states(lane: np.ndarray, words: int) -> None:
     store(words + 8, phase)
 
 
-@kernel
+@inlined
 def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, what: int, now_ns: int) -> None:
     """Publish that a symbol changed (Change bits) and what a decision is based on: best prices, scores, and the venues' states."""
     if not spare(lane, 1):
@@ -159,7 +159,7 @@ def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: 
     put(lane, JournalKind.TICK, insts[inst]["venue"], -1, inst, now_ns, insts[inst]["seq_num"], words, TICK_BYTES)
 
 
-@kernel
+@inlined
 def journal_call(lane: np.ndarray, work: np.ndarray, strat: int, product: int) -> None:
     """Publish the event that a strategy is about to be called with, and every venue's state and phase (a byte each): a decision begins."""
     control = lane[0]["control"]
@@ -174,7 +174,7 @@ def journal_call(lane: np.ndarray, work: np.ndarray, strat: int, product: int) -
     put(lane, JournalKind.CALL, work[0]["event"][0]["venue"], strat, product, stamp, control[0]["decisions"], words, at.JOURNAL_DATA)
 
 
-@kernel
+@inlined
 def journal_features(lane: np.ndarray, products: np.ndarray, strat: int, product: int, now_ns: int) -> None:
     """Publish the features of the product that a strategy asks something for."""
     if not spare(lane, 2):
@@ -186,7 +186,7 @@ def journal_features(lane: np.ndarray, products: np.ndarray, strat: int, product
     put(lane, JournalKind.FEATURES, 1, strat, product, now_ns, decision, row + at.JOURNAL_DATA, 4 * at.FEATURES - at.JOURNAL_DATA)
 
 
-@kernel
+@inlined
 def journal_intent(lane: np.ndarray, work: np.ndarray, strat: int, product: int, j: int) -> None:
     """Publish intent j on the desk. When the ring is nearly full nothing comes of a new order, and a strategy may ask again and again."""
     if not spare(lane, 1):

@@ -5,10 +5,10 @@ import numpy as np
 from core import layout as at
 from core.codes import BookState
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined
 
 
-@kernel
+@inlined
 def levels(view_px: np.ndarray, view_qty: np.ndarray, px: np.ndarray, qty: np.ndarray, inst: int, side: int, n: int, tick: int) -> int:
     """Copy the best levels of a side, best first, prices in ticks; gives how many."""
     depth = min(n, at.VIEW_DEPTH)
@@ -18,7 +18,7 @@ def levels(view_px: np.ndarray, view_qty: np.ndarray, px: np.ndarray, qty: np.nd
     return depth
 
 
-@kernel
+@inlined
 def venue(
     lane: np.ndarray, view: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, positions: np.ndarray,
     strat: int, v: int, inst: int, tick: int, now_ns: int,
@@ -50,7 +50,7 @@ def venue(
         view[0]["best_ask_age_ns"] = seen["age_ns"]
 
 
-@kernel
+@inlined
 def money(view: np.ndarray, insts: np.ndarray, px: np.ndarray, positions: np.ndarray, strat: int, inst: int) -> float:
     """Add a venue's position to the view's totals; gives the cost of its open position in px x shares."""
     held = positions[strat * insts.shape[0] + inst]
@@ -72,7 +72,7 @@ def money(view: np.ndarray, insts: np.ndarray, px: np.ndarray, positions: np.nda
     return cost if size > 0 else -cost
 
 
-@kernel
+@inlined
 def own_orders(lane: np.ndarray, view: np.ndarray, insts: np.ndarray, strat: int, product: int, tick: int) -> None:
     """List the strategy's live orders in the product."""
     n = 0
@@ -96,7 +96,7 @@ def own_orders(lane: np.ndarray, view: np.ndarray, insts: np.ndarray, strat: int
     view[0]["n_orders"] = n
 
 
-@kernel
+@inlined
 def build(
     lane: np.ndarray, view: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray, positions: np.ndarray,
     strat: int, product: int, now_ns: int,

@@ -8,7 +8,7 @@ import numpy as np
 
 from core import layout as at
 from core.codes import Counter
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import EAGAIN, EINTR, send
 
@@ -16,7 +16,7 @@ HEARTBEAT_NS = 1_000_000_000  # SoupBinTCP 3.00 section 2: one a second when not
 SILENCE_NS = 15_000_000_000  # and dead after fifteen
 
 
-@kernel
+@inlined
 def flush(lane: np.ndarray, v: int, now_ns: int) -> int:
     """Send what waits: 1 when nothing waits any more, 0 when some does, -1 when the connection is broken."""
     venue = lane[0]["venues"]

@@ -40,6 +40,7 @@ WORK = np.dtype(
         ("next_second_ns", "i8"),
         ("alarms", "i8"),  # of CONTROL, told so far
         ("audit", AUDIT, (1,)),
+        ("ahead", "i8"),  # records of the journal whose memory was asked for
         ("why", "i8"),  # what a return code is about
         ("models", "u8", (MODELS, 16)),  # what ort.run needs, a model
         ("model_in", "i8", (MODELS,)),  # address of its float32 input
