@@ -20,6 +20,7 @@ from core.jit import inlined
 
 HALF_LIVES_NS = (125_000_000, 1_000_000_000, 8_000_000_000)
 LONGEST_NS = 8e9
+SHORT_NS = 50_000  # up to here the exponential is its first three terms: the fourth is below a double's last bit
 NEAR, FAR = 3, 10  # ticks from the best price, itself included, over which depth is summed
 DEEPEST = 10  # levels looked at, a side and venue
 # Groups of the running state, in PRODUCT.ewma: a value a half-life, then two averages of the longest half-life.
@@ -35,7 +36,8 @@ def decay(products: np.ndarray, product: int, now_ns: int) -> None:
         return
     it["last_ns"] = now_ns
     ewma = it["ewma"]
-    weight = math.exp(-math.log(2.0) / LONGEST_NS * passed)
+    x = math.log(2.0) / LONGEST_NS * passed
+    weight = 1.0 - x + 0.5 * x * x if passed <= SHORT_NS else math.exp(-x)
     longest = weight
     for j in range(2, -1, -1):
         for group in range(OFI, MID, 3):

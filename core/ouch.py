@@ -13,7 +13,7 @@ import numpy as np
 from core.bigendian import get_i64, get_u16, get_u32, put_i64, put_u16, put_u32
 from core.codes import Side
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 
 MAX_SIZE = 128  # no message without optional fields that we do not send is longer
 
@@ -290,7 +290,7 @@ def put_post_only(buf: np.ndarray, at: int, post_only: int) -> int:
     return 5
 
 
-@kernel
+@inlined
 def put_enter(buf: np.ndarray, at: int, user_ref: int, side: int, qty: int, stock: int, px: int, tif: int, post_only: int, cl_ord_id: int) -> int:
     """Enter Order (section 2.1): displayed, principal, continuous market. `side`: Side, `tif`: TimeInForce, `cl_ord_id` < 2**56."""
     buf[at] = ENTER

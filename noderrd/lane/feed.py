@@ -267,7 +267,7 @@ def whole(data: np.ndarray, start: int, size: int, n: int) -> bool:
     return place == last
 
 
-@kernel
+@inlined
 def datagram(
     lane: np.ndarray, work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
     locates: np.ndarray, products: np.ndarray, v: int, line: int, start: int, size: int, now_ns: int,

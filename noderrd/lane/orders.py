@@ -203,15 +203,16 @@ def new(
     flags = i64(intent[j]["flags"])
     tif = i64(intent[j]["time_in_force"])
     slot = i64(-1)
-    if short < qty:
-        slot = place(lane, work, insts, positions, strat, inst, v, side, order_px, qty - short, tif, flags, stamp, began, checked)
-    if short > 0:
-        slot = place(lane, work, insts, positions, strat, inst, v, side, order_px, short, tif, flags | OrderFlag.SHORT, stamp, began, checked)
+    for part in range(2):
+        shares = short if part == 1 else qty - short
+        if shares > 0:
+            mark = flags | OrderFlag.SHORT if part == 1 else flags
+            slot = place(lane, work, insts, positions, strat, inst, v, side, order_px, shares, tif, mark, stamp, began, checked)
     risk.mark(lane, insts, positions, limits, strat, inst)
     return slot
 
 
-@kernel
+@inlined
 def place(
     lane: np.ndarray, work: np.ndarray, insts: np.ndarray, positions: np.ndarray, strat: int, inst: int, v: int, side: int, order_px: int,
     qty: int, tif: int, flags: int, stamp: int, began: int, checked: int,
@@ -389,7 +390,7 @@ def cancel_matching(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, ven
     return asked
 
 
-@kernel
+@inlined
 def act(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray,
     positions: np.ndarray, limits: np.ndarray, strat: int, product: int, n: int,

@@ -8,11 +8,11 @@ import numpy as np
 
 from core.atomics import release
 from core.codes import Stage
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane.clock import elapsed
 
 
-@kernel
+@inlined
 def decided(work: np.ndarray, booked: int, featured: int, scored: int) -> None:
     """Note when book, features and model of the decision under way were done."""
     work[0]["booked_tsc"] = booked
