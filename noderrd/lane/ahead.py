@@ -7,7 +7,7 @@ send. A spinning lane has the time to ask for them beforehand.
 import numpy as np
 
 from core import layout as at
-from core.jit import kernel
+from core.jit import inlined
 from core.prefetch import prefetch
 
 LINE = 64  # bytes
@@ -16,14 +16,14 @@ ORDER_BYTES = at.ORDER.itemsize
 RECORDS = 16  # of the journal: more than a tick and its order leave
 
 
-@kernel
+@inlined
 def fetch(address: int, size: int) -> None:
     """Ask for the lines of `size` bytes."""
     for k in range(0, size, LINE):
         prefetch(address + k)
 
 
-@kernel
+@inlined
 def look(lane: np.ndarray, work: np.ndarray) -> None:
     """Ask for what was not asked for yet: the next records of the journal, the next order's slot and where each venue's next number is kept."""
     control = lane[0]["control"]

@@ -10,7 +10,7 @@ from core import layout as at
 from core import order_table, risk
 from core.codes import Counter, Mode, Reason, Rebuild, Session
 from core.integer import i64
-from core.jit import entry, kernel
+from core.jit import entry, inlined, kernel
 from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged
 from noderrd.lane.clock import now, wall
 from noderrd.lane.record import count
@@ -22,7 +22,7 @@ NOTICES_A_TURN = 32
 IDLE_YIELD, IDLE_SLEEP = 1, 2
 
 
-@kernel
+@inlined
 def receive(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
     table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
@@ -48,7 +48,7 @@ def receive(
     return n
 
 
-@kernel
+@inlined
 def order_sessions(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, products: np.ndarray,
     positions: np.ndarray, limits: np.ndarray, states: np.ndarray, now_ns: int,

@@ -13,7 +13,7 @@ from core.bigendian import get_u16, put_u16
 from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane import halt, orders, wire
 from noderrd.lane.clock import now
 from noderrd.lane.record import count, journal, journal_words, notify_order
@@ -402,7 +402,7 @@ def frame(
     return Reason.DISCONNECTED
 
 
-@kernel
+@inlined
 def drain(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray,
     limits: np.ndarray, v: int,

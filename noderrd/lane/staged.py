@@ -11,13 +11,13 @@ from core import layout as at
 from core.atomics import acquire, release
 from core.codes import JournalKind
 from core.integer import i64
-from core.jit import kernel
+from core.jit import inlined, kernel
 from noderrd.lane.clock import now
 from noderrd.lane.pointer import copy
 from noderrd.lane.record import RESERVE, put, room
 
 
-@kernel
+@inlined
 def look(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
     """Once a turn: note how long the last one was, and do the next step of what is staged, if anything is."""
     row = lane[0]["staged"]
