@@ -141,6 +141,11 @@ def latency(found: np.ndarray) -> dict[str, Any]:
     return {stage.name.lower(): hdr.summary(found[stage]) for stage in Stage}
 
 
+def log(found: np.ndarray, begin_ns: int, end_ns: int) -> str:
+    """Give the stages as the text of an HdrHistogram log, a tag each."""
+    return hdr.log(((stage.name.lower(), hdr.histogram(found[stage])) for stage in Stage if found[stage].any()), begin_ns, end_ns)
+
+
 def paths(found: Mapping[tuple[str, str], np.ndarray]) -> dict[str, Any]:
     """Give the percentiles of every stage of single orders, by venue and class of symbol."""
     return {"paths": [{"venue": venue, "class": kind, "latency": latency(counts)} for (venue, kind), counts in sorted(found.items())]}

@@ -96,7 +96,11 @@ class Verbs:
         if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_WINDOW_S:
             message = f"--interval: at most {LONGEST_WINDOW_S} s"
             raise Refused(message, USAGE)
-        return answers.latency(self._watch.counts(int(seconds * SECOND)) if seconds else answers.counts(self._lanes))
+        found = self._watch.counts(int(seconds * SECOND)) if seconds else answers.counts(self._lanes)
+        if arguments.get("log"):
+            now_ns = time.time_ns()
+            return {"log": answers.log(found, now_ns - int(seconds * SECOND) if seconds else self._watch.began_ns, now_ns)}
+        return answers.latency(found)
 
     async def do_slow(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """Orders that were slow from tick to trade, and why."""

@@ -31,6 +31,7 @@ class Watch:
         self._node, self._log = node, log
         self._windows = Windows()
         self._clock: list[str] = []
+        self.began_ns = time.time_ns()
         classes = {it.symbol: it.kind for it in node.config.instruments}
         self.orders = OrderCollector(lambda symbol: classes.get(symbol, "all"))
         bound_ns = node.config.telemetry.slow_us * MICROSECOND

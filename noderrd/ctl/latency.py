@@ -1,6 +1,7 @@
 """`noderrctl latency`: percentiles of every stage of the path."""
 
 import argparse
+from pathlib import Path
 
 from noderrd.ctl.client import ask, show, table
 
@@ -23,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=seconds, default=0.0, metavar="10s", help="of the last so long, an hour at most (default: since the start)"
     )
+    parser.add_argument("--hlog", type=Path, metavar="FILE", help="write the histograms to a log that HdrHistogram's tools read")
     parser.add_argument("--by-venue", action="store_true", help="where the time of single orders went, by venue and class of symbol")
 
 
@@ -36,5 +38,9 @@ def main(args: argparse.Namespace) -> int:
             for stage, row in path["latency"].items()
         ]
         return show(args, it, table(["venue", "class", "stage", *COLUMNS], rows))
+    if args.hlog:
+        it = ask(args, "latency", log=True, **({"interval_s": args.interval} if args.interval else {}))
+        args.hlog.write_text(it["log"])
+        return show(args, {"ok": True, "file": str(args.hlog)}, [f"{args.hlog}: written"])
     it = ask(args, "latency", **({"interval_s": args.interval} if args.interval else {}))
     return show(args, it, table(["stage", *COLUMNS], [[stage, *(str(row[name]) for name in COLUMNS)] for stage, row in it.items()]))

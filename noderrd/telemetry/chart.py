@@ -5,7 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 
 WIDTH, HEIGHT = 860, 240
-LEFT, RIGHT, TOP, BOTTOM = 72, 16, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 72, 16, 26, 34
+NARROW = 30  # half of what a label of the horizontal axis takes
 MOST = 1500  # points a line: more than a screen has columns
 Range = tuple[float, float]
 Points = Sequence[tuple[float, float]]
@@ -48,15 +49,17 @@ class Chart:
     def __init__(self, title: str, x: Range, y: Range, x_text: Callable[[float], str] = number, unit: str = "") -> None:
         self._x, self._y = _widened(*x), _widened(*y)
         self._parts: list[str] = []
-        label = f'<text class="axis" x="{LEFT}" y="{TOP + 8}">{html.escape(unit)}</text>' if unit else ""
+        label = f'<text class="axis" x="{LEFT - 6}" y="{TOP - 14}" text-anchor="end">{html.escape(unit)}</text>' if unit else ""
         self._head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}"><title>{html.escape(title)}</title>{label}'
         for value in ticks(*self._y):
             at = self._at_y(value)
             self._parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
             self._parts.append(f'<text class="axis" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{number(value)}</text>')
         for value in ticks(*self._x, about=7):
+            place = self._at_x(value)
+            anchor = "end" if place > WIDTH - NARROW else "middle"
             self._parts.append(
-                f'<text class="axis" x="{self._at_x(value):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{html.escape(x_text(value))}</text>'
+                f'<text class="axis" x="{place:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}">{html.escape(x_text(value))}</text>'
             )
 
     def _at_x(self, value: float) -> float:

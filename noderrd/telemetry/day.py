@@ -29,7 +29,7 @@ class Day:
     end_ns: int
     fills: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # FILL's fields, with strategy, symbol, venue
     equity: list[tuple[float, float]] = dataclasses.field(default_factory=list)
-    mids: dict[str, list[tuple[float, float]]] = dataclasses.field(default_factory=dict)
+    mids: dict[str, list[tuple[float, float]]] = dataclasses.field(default_factory=dict)  # by symbol: the mean of its venues' mids
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
     denials: Counter[str] = dataclasses.field(default_factory=Counter)
     latencies: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {name: [] for name in LATENCIES})
@@ -50,6 +50,7 @@ class _Reader(Journal):
 
     def __init__(self, day: Day) -> None:
         super().__init__()
+        self._by_venue: dict[str, dict[int, float]] = {}
         self._before = 0.0  # worth of everything a second ago
         self._day_of, self._decided = day, dict[tuple[int, int], float]()  # by venue and UserRefNum: the mid when it was sent
 
@@ -63,9 +64,12 @@ class _Reader(Journal):
             code = words(row)[0]
             self._day_of.denials[Denial(code).name if code in Denial.__members__.values() else str(code)] += 1
         if kind == JournalKind.TICK and (mid := self._mid.get(int(row["inst"]))) is not None:
-            series = self._day_of.mids.setdefault(self._names.symbol(int(row["inst"])), [])
+            symbol = self._names.symbol(int(row["inst"]))
+            of_venues = self._by_venue.setdefault(symbol, {})
+            of_venues[int(row["venue"])] = mid
+            series = self._day_of.mids.setdefault(symbol, [])
             if len(series) < MOST_MIDS:
-                series.append((float(now), mid))
+                series.append((float(now), sum(of_venues.values()) / len(of_venues)))
 
     def second(self, now: int) -> None:
         """Note what everything is worth."""

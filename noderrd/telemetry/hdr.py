@@ -1,6 +1,7 @@
 """The lane's latency counts as the `hdrhistogram` package knows them: same buckets, so handing over is copying."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import numpy as np
 from hdrh.histogram import HdrHistogram
@@ -20,6 +21,18 @@ def histogram(counts: np.ndarray) -> HdrHistogram:
         found.min_value = int(found.get_value_from_index(int(filled[0])))
         found.max_value = int(found.get_highest_equivalent_value(found.get_value_from_index(int(filled[-1]))))
     return found
+
+
+def log(rows: Iterable[tuple[str, HdrHistogram]], begin_ns: int, end_ns: int) -> str:
+    """Write histograms of one interval as a log that HdrHistogram's tools read (format 1.3), each under its tag; ns as they are."""
+    start, length = begin_ns / 1e9, (end_ns - begin_ns) / 1e9
+    lines = [
+        "#[Histogram log format version 1.3]",
+        f"#[StartTime: {start:.3f} (seconds since epoch), {datetime.fromtimestamp(start, UTC):%a %b %d %H:%M:%S UTC %Y}]",
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
+    ]
+    lines += [f"Tag={tag},{start:.3f},{length:.3f},{float(it.get_max_value()):.3f},{it.encode().decode()}" for tag, it in rows]
+    return "\n".join(lines) + "\n"
 
 
 def values() -> np.ndarray:

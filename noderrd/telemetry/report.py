@@ -102,7 +102,7 @@ def _prices(day: Day) -> list[str]:
         chart.line(mids, "a")
         chart.marks(bought, "buy", up=True)
         chart.marks(sold, "sell", up=False)
-        found.append(f"<h2>{html.escape(symbol)}</h2><p>Mid of all venues; {len(bought)} times bought, {len(sold)} times sold.</p>{chart.svg()}")
+        found.append(f"<h2>{html.escape(symbol)}</h2><p>Mean of all mids; {len(bought)} times bought, {len(sold)} times sold.</p>{chart.svg()}")
     return found
 
 

@@ -20,7 +20,8 @@ def test_planted_secrets_are_not_in_the_log():
         "from noderrd import logs\nlog = logs.get('x')\n"
         "log.info('login', user='TEST', password='hunter2', venue_password='hunter2')\n"
         "log.error('not taken', reason='ConnectError: https://ops:s3cret@a.example/hook?key=t0ken refused', Token='t0ken')\n"
-        "try:\n  raise ValueError('https://ops:s3cret@alerts.example/?a=t0ken')\nexcept ValueError:\n  log.exception('odd', hmac_secret='quiet-word')\n"
+        "try:\n  raise ValueError('https://ops:s3cret@a.example/?a=t0ken')\n"
+        "except ValueError:\n  log.exception('odd', hmac_secret='quiet-word')\n"
     )
     said = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True).stderr
     assert [word for word in PLANTED if word in said] == []

@@ -104,7 +104,7 @@ def test_a_real_prometheus_answers_every_query(prometheus):
     for record in ("noderrd:tick_to_trade_seconds:p99", "noderrd:feed_messages:rate1m", "noderrd:profit"):
         wait(lambda record=record: prometheus(record), 15)
     firing = {row["metric"]["alertname"] for row in prometheus('ALERTS{alertstate=~"firing|pending"}')}
-    assert {"NoderrdHalted", "NoderrdSessionDown", "NoderrdFeedSilent"} <= firing
+    assert {"NoderrdDeadMansSwitch", "NoderrdHalted", "NoderrdSessionDown", "NoderrdFeedSilent"} <= firing
     assert "NoderrdLaneDown" not in firing
 
 

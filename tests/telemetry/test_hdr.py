@@ -1,7 +1,9 @@
 """The lane's counts against the hdrhistogram package, recorded value by value."""
 
 import numpy as np
+import pytest
 from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +63,35 @@ def test_round_trip_through_the_packages_own_encoding():
     counts, twin = both([3, 5_000, 77_000_000, 59_000_000_000])
     assert HdrHistogram.decode(hdr.histogram(counts).encode()).get_total_count() == 4
     assert hdr.histogram(counts).encode() == twin.encode()
+
+
+def test_a_log_is_read_by_the_packages_own_reader(tmp_path):
+    wanted = {"risk": both([3, 5_000, 77_000_000])[0], "send": both([59_000_000_000])[0]}
+    path = tmp_path / "a.hlog"
+    path.write_text(hdr.log(((tag, hdr.histogram(counts)) for tag, counts in wanted.items()), 1_800_000_000 * 10**9, 1_800_000_010 * 10**9))
+    reader, seen = HistogramLogReader(str(path), HdrHistogram(hdr.LOWEST, hdr.HIGHEST, hdr.DIGITS)), {}
+    while (found := reader.get_next_interval_histogram()) is not None:
+        seen[found.get_tag()] = found
+        assert (found.get_start_time_stamp(), found.get_end_time_stamp()) == (1_800_000_000_000, 1_800_000_010_000)
+    reader.close()
+    assert {tag: list(found.counts)[: len(found.counts)] for tag, found in seen.items()} == {
+        tag: list(hdr.histogram(counts).counts) for tag, counts in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["jHiccup-2.0.7S.logV2.hlog", "tagged-Log.logV2.hlog"])
+def test_logs_of_other_tools_go_through_ours_and_back(data, tmp_path, name):
+    def read(path):
+        reader, found = HistogramLogReader(str(path), HdrHistogram(1, 3_600_000_000_000, 3)), []
+        while (one := reader.get_next_interval_histogram()) is not None:
+            found.append(one)
+        reader.close()
+        return found
+
+    theirs, path = read(data / "hdrhistogram" / name), tmp_path / "ours.hlog"
+    assert len(theirs) > 10
+    path.write_text(hdr.log(((f"t{k}", one) for k, one in enumerate(theirs)), 10**9, 2 * 10**9))
+    ours = read(path)
+    assert [one.get_tag() for one in ours] == [f"t{k}" for k in range(len(theirs))]
+    for a, b in zip(theirs, ours, strict=True):
+        assert (a.total_count, a.get_max_value(), a.get_value_at_percentile(99)) == (b.total_count, b.get_max_value(), b.get_value_at_percentile(99))

@@ -2,11 +2,14 @@
 
 import datetime as dt
 import re
+import shutil
 import struct
+import subprocess
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from core import layout as at
 from core.codes import Denial, JournalKind
@@ -91,6 +94,25 @@ def test_the_page_needs_nothing_else_and_says_the_figures(tape):
     assert len(charts) == 3
     for one in charts:
         ET.fromstring(one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "paper", "line"), [(1, (255, 255, 255), (31, 111, 235)), (0, (20, 23, 27), (110, 168, 255))])
+def test_a_real_browser_draws_it_light_and_dark(tape, tmp_path, scheme, paper, line):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium here (Debian: apt install chromium)")
+    (tmp_path / "report.html").write_text(report.page(day.learn(day.of(ON), tape.rows), "node"), "utf-8")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=960,2000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--blink-settings=preferredColorScheme={scheme}", f"--screenshot={tmp_path / 'report.png'}", (tmp_path / "report.html").as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=300, start_new_session=True)
+    drawn = (image.imread(tmp_path / "report.png")[..., :3] * 255).round().astype(int)
+    assert tuple(drawn[1, 1]) == paper
+    assert (drawn == line).all(axis=2).sum() > 500  # the curves and bars
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 50
 
 
 def test_an_empty_day_is_a_page_too():
