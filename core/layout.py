@@ -166,6 +166,7 @@ VENUE = _record(
     ("have_session", "i4"),
     ("next_seq", "i8"),  # next expected
     ("high_seq", "i8"),  # first sequence number not yet known to exist
+    ("claim_seq", "i8"),  # one so far ahead that another has to agree before it is believed
     ("asked_seq", "i8"),
     ("asked_ns", "i8"),
     ("feed_ns", "i8"),  # last datagram on either line, heartbeats too

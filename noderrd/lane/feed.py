@@ -35,7 +35,7 @@ STUCK_NS = 500_000_000  # a gap that does not become smaller for so long wants a
 FAR = 50_000  # so many messages behind, a snapshot is quicker than walking up
 SNAPSHOT_NS = 5_000_000_000  # between two tries
 SKEW_SHARE = 64  # of a new value in the running average
-JUMP = 1 << 24  # a number so far ahead is damage: no line's account is changed by it
+JUMP = 1 << 24  # a number so far ahead may be damage: no line's account is changed by it, and alone it opens no gap
 LINE_REQUEST = 2
 
 
@@ -245,6 +245,7 @@ def follow(lane: np.ndarray, v: int, data: np.ndarray, start: int, now_ns: int) 
     venue[v]["ended"] = 0
     venue[v]["next_seq"] = 1
     venue[v]["high_seq"] = 1
+    venue[v]["claim_seq"] = 0
     venue[v]["asked_seq"] = 0
     venue[v]["asked_ns"] = 0
     venue[v]["lead_seq"] = 0
@@ -253,6 +254,15 @@ def follow(lane: np.ndarray, v: int, data: np.ndarray, start: int, now_ns: int) 
     venue[v]["moved_ns"] = now_ns
     count(lane, Counter.SESSIONS, 1)
     return True
+
+
+@inlined
+def known(venue: np.ndarray, v: int, last: int) -> None:
+    """Raise the first number not known to exist. One that is JUMP ahead is damage, unless another that is as far agrees (a late join does)."""
+    if last - venue[v]["high_seq"] > JUMP and abs(last - venue[v]["claim_seq"]) > JUMP:
+        venue[v]["claim_seq"] = last
+        return
+    venue[v]["high_seq"] = max(venue[v]["high_seq"], last)
 
 
 @inlined
@@ -307,13 +317,13 @@ def datagram(
         touch_all(work, insts, v)
     if heartbeat:
         count(lane, Counter.HEARTBEATS, 1)
-        venue[v]["high_seq"] = max(venue[v]["high_seq"], seq)
+        known(venue, v, seq)
         if n == END_OF_SESSION and venue[v]["ended"] == 0:
             venue[v]["ended"] = 1
             venue[v]["state"] = venue[v]["state"] | BookState.CLOSED
             touch_all(work, insts, v)
     else:
-        venue[v]["high_seq"] = max(venue[v]["high_seq"], seq + n)
+        known(venue, v, seq + n)
         if seq + n <= venue[v]["next_seq"]:
             count(lane, Counter.DUPLICATES, 1)
         elif seq <= venue[v]["next_seq"] and venue[v]["rebuild"] == Rebuild.NONE:

@@ -99,6 +99,22 @@ def test_bad_datagrams_are_counted_by_reason_and_dropped(desk):
     desk.order_is("NEW", 100, 0)
 
 
+def test_one_number_out_of_this_world_opens_no_gap_two_that_agree_do(make):
+    desk = make()
+    heard = desk.count(Counter.DATAGRAMS)
+    far = 1 << 40
+    for seq in (far, far + (1 << 30), 1 << 62):
+        desk.venue.feed.raw(SESSION + struct.pack(">QH", seq, 0), lines="a")
+    desk.until(lambda: desk.count(Counter.DATAGRAMS) >= heard + 3)
+    desk.send()
+    desk.order_is("NEW", 100, 0)
+    assert desk.shared.venues[0]["state"] == 0
+    desk.venue.feed.raw(SESSION + struct.pack(">QH", far, 0), lines="a")
+    desk.venue.feed.raw(SESSION + struct.pack(">QH", far + 5, 0), lines="b")
+    desk.until(lambda: desk.shared.venues[0]["state"] & BookState.GAP)
+    assert desk.shared.venues[0]["high_seq"] == far + 5
+
+
 def test_noise_never_ends_the_lane(make):
     """Random bytes, and real packets with bytes changed, on every socket of the feed. Numbers near the top must not make it ask for the world."""
     desk = make()
