@@ -27,6 +27,7 @@ class Node:
     state: Path
     name: str = "noderrd"
     two_person: bool = True  # a kill is released by another person than the one who killed
+    positions: Path | None = None  # what is held at the start of a day, as another system has it: compared before a venue is armed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,13 @@ def read(path: Path) -> Config:
     if found:
         raise SettingsError(found)
     folder = path.absolute().parent
-    return dataclasses.replace(config, folder=folder, node=dataclasses.replace(config.node, state=folder / config.node.state))
+    return dataclasses.replace(config, folder=folder, node=_placed(config.node, folder))
+
+
+def _placed(node: Node, folder: Path) -> Node:
+    """Give the section with paths that hold everywhere."""
+    positions = None if node.positions is None else folder / node.positions
+    return dataclasses.replace(node, state=folder / node.state, positions=positions)
 
 
 def problems(config: Config) -> list[str]:

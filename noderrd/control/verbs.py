@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from core.codes import Command, Halt, Scope
-from noderrd.control import answers, feeds, lanes, policy
+from noderrd.control import answers, feeds, gate, lanes, policy
 from noderrd.control.alerting import Alerting
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
@@ -265,6 +265,7 @@ class Verbs:
         if not self._node.guarded():
             message = "there is no guard: nothing is armed without it"
             raise Refused(message, 77)
+        self._refuse_unready(venue)
         until_ns = moment(str(arguments.get("until", "")), datetime.now().astimezone())
         ends = datetime.fromtimestamp(until_ns / SECOND).astimezone().isoformat(timespec="seconds")
         if not arguments.get("confirmed"):
@@ -272,6 +273,16 @@ class Verbs:
         self._say("ARM", peer, venue=venue, until=ends)
         await self._node.arm(Arm(venue, True, until_ns, peer.name, time.time_ns()))
         return {"acted": 1, "failed": 0, "venue": venue, "until": until_ns}
+
+    def _refuse_unready(self, venue: str) -> None:
+        """Say no with every line of the gate that fails. Raises Refused."""
+        node = self._node
+        last = node.latches.arms.get(venue)
+        armed_ns = last.at_ns if last is not None and last.armed else 0
+        clock_ns = node.config.telemetry.clock_error_us * 1_000
+        found = gate.failures(node.lane, venue, node.folder, node.config.node.positions, armed_ns, clock_ns)
+        if found:
+            raise Refused(f"{venue} is not armed: " + "; ".join(found), REFUSED)
 
     async def do_disarm(self, arguments: dict[str, Any], peer: Peer) -> Answer:
         """Send nothing more to a venue, or to any, and cancel what is open there."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from core.codes import Command, Halt, OrdStatus, Scope, Session
+from core.codes import Command, Halt, OrdStatus, Scope, Session, Writer
 from core.layout import NO_LIMIT
 from noderrd import config as configuration
 from noderrd import logs
@@ -133,6 +133,7 @@ class Obeying:
 
     def __post_init__(self) -> None:
         self.node.lane.shared.control[0]["guard_ns"] = NO_LIMIT  # a guard that never sleeps
+        self.node.lane.shared.control[0]["writer_state"] = Writer.WRITING
 
     async def run(self) -> None:
         """Obey until cancelled."""
