@@ -50,12 +50,19 @@ class Lane:
     @property
     def ready(self) -> bool:
         """Whether its loop turns."""
-        return bool(self.shared.control[0]["ready"]) and self.shared.owned()
+        return bool(self.shared.control[0]["ready"]) and self._owned()
 
     @property
     def pid(self) -> int:
         """Of the process that holds the file; 0 when none does."""
-        return int(self.shared.control[0]["pid"]) if self.shared.owned() else 0
+        return int(self.shared.control[0]["pid"]) if self._owned() else 0
+
+    def _owned(self) -> bool:
+        """Tell whether a lane lives; a node that has stopped has put the file away, while others of its tasks still look."""
+        try:
+            return self.shared.owned()
+        except FileNotFoundError:
+            return False
 
     async def command(self, verb: Command, scope: Scope = Scope.NODE, index: int = 0) -> Done:
         """Have the lane do something. Raises NoAnswer."""

@@ -119,3 +119,10 @@ async def test_arm_is_refused_with_the_failing_line(ready):
         assert said.value.code == 77
         nursery.cancel_scope.cancel()
     assert lane.seen == []
+
+
+def test_a_lane_whose_file_was_put_away_is_gone_and_no_fault(ready):
+    there = ready.lane.shared.path
+    away = there.rename(there.with_name(there.name + ".away"))
+    assert (ready.lane.ready, ready.lane.pid) == (False, 0)
+    away.rename(there)
