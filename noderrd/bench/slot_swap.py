@@ -1,9 +1,9 @@
 """Another strategy or model in a slot of a node that trades: how long the lane's loop stands still, and what is lost meanwhile.
 
 As rules-swap, but what changes is code: a thread beside the loop loads the file that was compiled and tried beforehand; the lane returns from its
-loop, puts addresses in their places, and goes on. `strategy` and `model`: the longest time that the lane was away from its loop for it, by its own
-clock; `gap_with_p50` and `gap_without_p50` (p99 too) are the loop's widest gaps in rounds with and without a change, which hold whatever else the
-machine did to it: a round with a change is longer by the trial in a process of its own. `lost`: events lost, a round each.
+loop, puts addresses in their places, and goes on. `strategy` and `model`: the loop's widest gap in a round with a change, whatever else the machine
+did to it (a round with a change is longer by the trial in a process of its own); beside it the widest gap in rounds without (`gap_without_p50`,
+p99), and the longest time that the lane was away from its loop for the change, by its own clock (`away_p50`, p99). `lost`: events lost, a round each.
 """
 
 import tempfile
@@ -56,6 +56,7 @@ def _slots(rig: Rig, files: tuple[Path, Path], n: int) -> Iterator[Row]:
         change(1)
         withs, without = rounds(rig, change, n)
         lost.append(withs[:, 2])
-        gaps = {f"gap_{which}_p{q}": float(np.percentile(rows[:, 0], q)) for which, rows in (("with", withs), ("without", without)) for q in (50, 99)}
-        yield Row(NAME, name, "ns", withs[:, 1], more=gaps)
+        beside = {"gap_without": without[:, 0], "away": withs[:, 1]}
+        figures = {f"{what}_p{q}": float(np.percentile(values, q)) for what, values in beside.items() for q in (50, 99)}
+        yield Row(NAME, name, "ns", withs[:, 0], more=figures)
     yield Row(NAME, "lost", "events", np.concatenate(lost))
