@@ -43,6 +43,8 @@ class Lane:
 
     core: int = field(default=-1, metadata={"low": -1, "high": 4095})
     idle: Literal["spin", "yield", "sleep"] = "spin"
+    receive: Literal["recvmmsg", "af_xdp"] = "recvmmsg"  # how datagrams come: by the sockets, or past the kernel's network stack where that works
+    huge_pages: bool = False  # its state lies on pages of 2 MiB, where the host has them for shared memory
     spare: bool = False  # a second process, warm and asleep, takes a dead lane's place; it needs a lane's memory once more
     levels: int = field(default=1024, metadata={"low": 16, "high": 1 << 16})  # prices a side of a book
     orders: int = field(default=1 << 17, metadata={"low": 1 << 10, "high": 1 << 28})  # orders of the feeds, rounded up to a power of two

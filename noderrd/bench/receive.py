@@ -88,7 +88,7 @@ class _Helper:
 def _rounds(folder: Path, rounds: int) -> None:
     """Inside the namespace: let the three take turns; latencies go to files."""
     from noderrd.bench import receive_loop
-    from noderrd.net import xdp
+    from noderrd.lane import xdp
 
     sender_core, core = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
     mac = Path("/sys/class/net/eth1/address")
@@ -119,7 +119,7 @@ def _rounds(folder: Path, rounds: int) -> None:
         turn("floor", take_floor)
         turn("recvmmsg", lambda: loop.recvmmsg(line.fileno(), WAIT_NS))
         try:
-            fast = xdp.Socket("eth1", [(ADDRESS, PORTS["af_xdp"])])
+            fast = xdp.Queue("eth1", [(ADDRESS, PORTS["af_xdp"])])
         except xdp.Unavailable as why:
             mode = str(why)
             continue

@@ -4,8 +4,8 @@ import numpy as np
 
 from core.integer import i64
 from core.jit import entry
+from noderrd.lane import xdp, xdp_ring
 from noderrd.lane.syscalls import IOVEC, MMSGHDR, realtime, recvmmsg
-from noderrd.net import xdp, xdp_ring
 
 FIRST_NS = 2_000_000_000
 
@@ -32,16 +32,13 @@ def _recvmmsg(headers: np.ndarray, data: np.ndarray, slot: int, fd: int, out: np
 
 
 @entry
-def _af_xdp(
-    state: np.ndarray, descriptors: np.ndarray, fill: np.ndarray, umem: np.ndarray, data: np.ndarray, lengths: np.ndarray, slot: int,
-    out: np.ndarray, timespec: np.ndarray, wait_ns: int,
-) -> int:  # fmt: skip
-    """The same from the ring."""
+def _af_xdp(rings: np.ndarray, headers: np.ndarray, data: np.ndarray, slot: int, out: np.ndarray, timespec: np.ndarray, wait_ns: int) -> int:
+    """The same from a ring."""
     taken = i64(0)
     last = realtime(timespec) + FIRST_NS
     words = data.view(np.int64)
     while taken < out.shape[0]:
-        n = xdp_ring.receive(state, descriptors, fill, umem, data, lengths, slot, lengths.shape[0])
+        n = xdp_ring.receive(rings, 0, headers, data.ctypes.data, slot, headers.shape[0])
         now = realtime(timespec)
         if n <= 0:
             if now > last:
@@ -60,7 +57,7 @@ class Loop:
 
     def __init__(self, batch: int, slot: int, block: int) -> None:
         self._slot, self._out, self._timespec = slot, np.zeros(block, np.int64), np.zeros(2, np.int64)
-        self._data, self._lengths = np.zeros(batch * slot, np.uint8), np.zeros(batch, np.int64)
+        self._data = np.zeros(batch * slot, np.uint8)
         self._headers, self._iovecs = np.zeros(batch, MMSGHDR), np.zeros(batch, IOVEC)
         for k in range(batch):
             self._iovecs[k] = (self._data.ctypes.data + k * slot, slot)
@@ -68,16 +65,14 @@ class Loop:
             self._headers[k]["iovlen"] = 1
         none = np.zeros(0, np.int64)
         _recvmmsg(self._headers, self._data, slot, -1, none, self._timespec, 0)  # compiled now, not in the first block
-        idle = np.zeros(1, xdp_ring.XSK)
-        descriptors = np.zeros(xdp_ring.RING, xdp_ring.DESCRIPTOR)
-        _af_xdp(idle, descriptors, np.zeros(xdp_ring.RING, np.uint64), self._data, self._data, self._lengths, slot, none, self._timespec, 0)
+        _af_xdp(np.zeros(1, xdp_ring.XSK), self._headers, self._data, slot, none, self._timespec, 0)
 
     def recvmmsg(self, fd: int, wait_ns: int) -> np.ndarray:
         """Give the latencies of a block that comes to a UDP socket."""
         n = _recvmmsg(self._headers, self._data, self._slot, fd, self._out, self._timespec, wait_ns)
         return self._out[:n].copy()
 
-    def af_xdp(self, line: xdp.Socket, wait_ns: int) -> np.ndarray:
+    def af_xdp(self, line: xdp.Queue, wait_ns: int) -> np.ndarray:
         """Give the latencies of a block that comes to an AF_XDP socket."""
-        n = _af_xdp(line.state, line.descriptors, line.fill, line.umem, self._data, self._lengths, self._slot, self._out, self._timespec, wait_ns)
+        n = _af_xdp(line.rings, self._headers, self._data, self._slot, self._out, self._timespec, wait_ns)
         return self._out[:n].copy()

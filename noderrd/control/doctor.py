@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from noderrd import config as configuration
+from noderrd.host import sockets
 from noderrd.host.address import ROOT
 from noderrd.host.audits import Finding, findings
 from noderrd.host.settings import HostSettings
@@ -68,6 +69,7 @@ def look(folder: Path) -> list[Finding]:
         _cores(),
         _multicast(),
         _buffers(),
+        _options(),
         _room("shm", SHM, SHM_LEAST, "a lane's state does not fit: the node does not start"),
         _disk(folder),
         _time(),
@@ -99,6 +101,19 @@ def _buffers() -> Finding:
         given = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     cost = "bursts are lost while the lane is away, and asked for again; net.core.rmem_max limits it"
     return _judge("buffers", given >= RECEIVE_LEAST, f"{given >> 10} KiB of {RECEIVE_LEAST >> 10} KiB asked for", cost)
+
+
+def _options() -> Finding:
+    """Set up an order session's socket as a lane does, and see what the kernel took."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        got = sockets.order(probe)
+    detail = ", ".join(
+        [
+            *(f"{name} {value}" for name, value in got.now.items() if name not in got.refused),
+            *(f"no {name}: {why}" for name, why in got.refused.items()),
+        ]
+    )
+    return _judge("sockets", not got.refused, detail, "orders are sent without these options; busy polling needs CAP_NET_ADMIN")
 
 
 def _room(name: str, place: Path, least: int, cost: str) -> Finding:

@@ -16,7 +16,8 @@ STAMP = "lane"  # receive times are read by the lane when it has the datagram, n
 def lines(lanes: Iterable[Lane]) -> dict[str, Any]:
     """Give what every line received, lost, sent twice or late; `recovered` is the venue's, over all of its lines.
 
-    Counts are messages but for `received` and `kernel_drops`, which are datagrams (null: not to be had).
+    Counts are messages but for `received` and `kernel_drops`, which are datagrams (null: not to be had, as for a line that
+    comes by AF_XDP).
     """
     found = []
     for lane in lanes:
@@ -32,7 +33,8 @@ def lines(lanes: Iterable[Lane]) -> dict[str, Any]:
                     {
                         "venue": venue.name, "line": name, "received": int(row["received"][k]), "lost": int(row["lost"][k]),
                         "duplicate": int(row["duplicate"][k]), "out_of_order": int(row["out_of_order"][k]), "recovered": int(row["recovered"]),
-                        "kernel_drops": dropped[descriptors[name]], "stamp": STAMP, "skew_ns": int(row["skew_ns"][k]),
+                        "kernel_drops": dropped[descriptors[name]], "stamp": STAMP,
+                        "receive": "recvmmsg" if descriptors[name] >= 0 else "af_xdp", "skew_ns": int(row["skew_ns"][k]),
                         "next_seq_num": int(row["line_seq"][k]), "silent_ns": now - int(row["line_ns"][k]) if row["line_ns"][k] else None,
                         "state": states(int(row["state"])), "address": address,
                     }

@@ -96,8 +96,8 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
     table = 1 << (config.lane.orders - 1).bit_length()
     return LaneSpec(
         name=places.name, shared=str(places.shared), stop=str(places.stop), venues=venues, instruments=instruments, products=products,
-        strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle, core=config.lane.core,
-        levels=config.lane.levels, table=table,
+        strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle,
+        receive=config.lane.receive, huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
 from noderrd.control.server import Answer, Peer, Refused
 from noderrd.control.watch import Watch
+from noderrd.host import seen
 from rules import model
 
 REFUSED = 77  # EX_NOPERM of sysexits.h: policy says no
@@ -73,6 +74,7 @@ class Verbs:
             "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in node.workers],
             "venues": venues,
             "halts": answers.halts(self._lanes),
+            "host": [{"lane": lane.spec.name, **seen.of(lane.pid, lane.spec.shared)} for lane in self._lanes],
         }
 
     async def do_books(self, arguments: dict[str, Any], _peer: Peer) -> Answer:

@@ -5,7 +5,7 @@ import argparse
 from noderrd.ctl.client import ask, show, table
 
 HELP = "the lines of the feeds: received, lost, late, twice, dropped by the kernel"
-NAMES = ("venue", "line", "received", "lost", "duplicate", "out_of_order", "recovered", "kernel_drops", "skew_ns", "stamp")
+NAMES = ("venue", "line", "received", "lost", "duplicate", "out_of_order", "recovered", "kernel_drops", "skew_ns", "receive", "stamp")
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """`noderrctl status`: what runs, what is connected, what is halted."""
 
 import argparse
+from typing import Any
 
 from noderrd.ctl.client import ask, show, table
 
@@ -9,6 +10,18 @@ HELP = "what runs, what is connected, what is halted"
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
     """Declare nothing."""
+
+
+def _seen(lane: dict[str, Any]) -> str:
+    """Say what the kernel tells of a lane; what it does not tell is left out."""
+    if "cores" not in lane:
+        return "not running"
+    said = [f"on cores {lane['cores']}", f"{lane['locked_kib'] >> 10} MiB locked" if lane["locked_kib"] else "memory not locked"]
+    if "huge_kib" in lane:
+        said.append(f"{lane['huge_kib'] >> 10} MiB on huge pages")
+    if "nodes" in lane:
+        said.append(f"state on {', '.join(f'node {node}: {pages} pages' for node, pages in lane['nodes'].items())} ({lane['policy']})")
+    return ", ".join(said)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -31,6 +44,7 @@ def main(args: argparse.Namespace) -> int:
         for v in it["venues"]
     ]
     lines += table(["venue", "mode", "feed next", "feed", "orders next", "orders"], rows)
+    lines += ["", *(f"{lane['lane']}: {_seen(lane)}" for lane in it["host"])]
     if it["halts"]:
         lines += ["", *table(["halted", "reason"], [[h["scope"], h["reason"]] for h in it["halts"]])]
     return show(args, it, lines)

@@ -1,7 +1,7 @@
 """The hot function. One turn: what the order sessions said, then market data, then what the clock says; whatever is cold returns.
 
 The arrays are those of noderrd.lane.memory (shared) and noderrd.lane.work (private); shapes and units are in core/layout.py. It allocates nothing,
-locks nothing, logs nothing, and its only system calls are the sockets'.
+locks nothing, logs nothing, and its only system calls are the sockets' (none for a feed that comes by AF_XDP).
 """
 
 import numpy as np
@@ -11,10 +11,11 @@ from core import order_table, risk
 from core.codes import Counter, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, inlined, kernel
-from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged
+from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged, xdp_ring
 from noderrd.lane.clock import now, wall
 from noderrd.lane.record import count
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
+from noderrd.lane.work import NONE, RING
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -28,8 +29,11 @@ def receive(
     table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
     v: int, line: int, fd: int,
 ) -> int:  # fmt: skip
-    """Take what waits on one feed socket, deciding after each datagram; gives how many there were."""
-    n = recvmmsg(fd, work[0]["headers"].ctypes.data, at.RX_BATCH)
+    """Take what waits on one feed socket, or for `fd` <= RING in one ring, deciding after each datagram; gives how many there were."""
+    if fd >= 0:
+        n = recvmmsg(fd, work[0]["headers"].ctypes.data, at.RX_BATCH)
+    else:
+        n = xdp_ring.receive(work[0]["rings"], RING - fd, work[0]["headers"], work[0]["data"].ctypes.data, at.RX_DATAGRAM, at.RX_BATCH)
     if n <= 0:
         return 0
     received = cycles()  # of all of them: one that waited for those before it waited
@@ -157,7 +161,7 @@ def run(
                 fd = venues[v]["fd_a"] if line == 0 else (venues[v]["fd_b"] if line == 1 else venues[v]["fd_request"])
                 if line == feed.LINE_REQUEST and venues[v]["high_seq"] <= venues[v]["next_seq"]:
                     continue  # nothing was asked for
-                if fd >= 0:
+                if fd != NONE:
                     got += receive(lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, line, fd)
         if now_ns >= work[0]["next_timer_ns"]:
             answer = housekeeping(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states, now_ns)

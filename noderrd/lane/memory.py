@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core import layout as at
+from noderrd.host import memory
 
 PAGE = 4096
 
@@ -108,6 +109,18 @@ class Shared:
             setattr(self, name, np.frombuffer(self._map, dtype, count, start).reshape(shape))
         for name in at.LANE.names or ():
             setattr(self, name, self.lane[name][0])
+
+    def huge(self) -> str:
+        """Ask for huge pages (tmpfs gives them where shmem_enabled is advise, within_size or always): "" or why not."""
+        try:
+            self._map.madvise(mmap.MADV_HUGEPAGE)
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def bind(self, node: int) -> str:
+        """Keep every page on a memory node, and move those there that are elsewhere: "" or why not."""
+        return memory.bind(self.lane.ctypes.data, len(self._map), node)
 
     def own(self) -> bool:
         """Take the owner's lock; False when another lane lives."""

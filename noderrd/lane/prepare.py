@@ -14,18 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from core import itch, risk
 from core import layout as at
 from core.codes import BookState, Halt, Mode, Session
 from core.feature import NAMES
 from noderrd.feeds import multicast
-from noderrd.lane import cold, limits, ort
+from noderrd.lane import cold, limits, ort, xdp
 from noderrd.lane.memory import Shared, Sizes
-from noderrd.lane.spec import LaneSpec
+from noderrd.lane.spec import LaneSpec, VenueSpec
+from noderrd.lane.work import NONE, RING
 from noderrd.strategies import compile as strategies
 
 IDS_FROM = 1_704_067_200  # 1 January 2024
+SLOWER = "a system call for each batch of datagrams, and the kernel's network stack before it"
 IDLE = {"spin": 0, "yield": 1, "sleep": 2}
 ModelKey = tuple[str, bytes, tuple[str, ...]]  # file, SHA-256 of its content, features
 
@@ -129,6 +132,49 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
     return opened
 
 
+def interface_of(venue: VenueSpec, address: str) -> str:
+    """Give the name of the interface that a feed line comes in by: that of the configured address, or of the line's own. Raises xdp.Unavailable."""
+    wanted = {venue.interface, multicast.split(address)[0]} - {""}
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(it.family == socket.AF_INET and it.address in wanted for it in addresses):
+            return name
+    raise xdp.Unavailable(f"no interface has the address {' or '.join(sorted(wanted))}")
+
+
+def by_rings(spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> list[xdp.Queue]:
+    """Let the feed lines come by AF_XDP, interface by interface, where the spec asks for it and it is to be had. Gives what must be kept open.
+
+    The ordinary sockets stay: they hold the memberships, and take what the XDP program passes on.
+    """
+    if spec.receive != "af_xdp":
+        return []
+    lines: dict[str, list[tuple[int, str, str]]] = {}
+    for v, venue in enumerate(spec.venues):
+        for field, address in (("fd_a", venue.itch_a), ("fd_b", venue.itch_b)):
+            if not address:
+                continue
+            try:
+                lines.setdefault(interface_of(venue, address), []).append((v, field, address))
+            except xdp.Unavailable as why:
+                log.warning("received by recvmmsg", venue=venue.name, address=address, reason=str(why), cost=SLOWER)
+    queues: list[xdp.Queue] = []
+    used = 0
+    for interface, found in lines.items():
+        try:
+            queue = xdp.Queue(interface, [multicast.split(address) for _, _, address in found])
+        except xdp.Unavailable as why:
+            log.warning("received by recvmmsg", interface=interface, reason=str(why), cost=SLOWER)
+            continue
+        log.info("received by AF_XDP", interface=interface, mode=queue.mode, lines=[address for _, _, address in found])
+        queues.append(queue)
+        for k, (v, field, _) in enumerate(found):
+            queue.rings[k]["socket"] = shared.venues[v][field]
+            work[0]["rings"][used] = queue.rings[k]
+            shared.venues[v][field] = RING - used
+            used += 1
+    return queues
+
+
 def set_mode(spec: LaneSpec, shared: Shared, v: int, *, start: bool) -> bool:
     """Put a venue into the mode that the spec asks for; True when orders that are open there are to be canceled.
 
@@ -180,7 +226,8 @@ def fill_polls(shared: Shared, work: np.ndarray) -> None:
     """List the descriptors that an idle lane sleeps on."""
     for v in range(int(shared.control[0]["n_venues"])):
         for k, field in enumerate(("fd_order", "fd_a", "fd_b", "fd_request")):
-            work[0]["polls"][4 * v + k] = (shared.venues[v][field], 1, 0)
+            fd = int(shared.venues[v][field])
+            work[0]["polls"][4 * v + k] = (fd if fd >= NONE else work[0]["rings"][RING - fd]["fd"], 1, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,4 +350,4 @@ def pin(core: int, log: Any) -> None:
         log.warning("not pinned", core=core, reason=error.strerror, cost="migrations")
 
 
-__all__ = ["Loaded", "Ready", "at_rest", "fill_polls", "fill_venues", "pin", "share_exposure", "sizes", "take_up"]
+__all__ = ["Loaded", "Ready", "at_rest", "by_rings", "fill_polls", "fill_venues", "pin", "share_exposure", "sizes", "take_up"]

@@ -58,6 +58,14 @@ def lock_memory(log: Any) -> None:
         log.warning("memory not locked", reason=os.strerror(ctypes.get_errno()), cost="a page may be reclaimed under pressure")
 
 
+def arrange(spec: LaneSpec, shared: Shared, log: Any) -> None:
+    """Have the state on huge pages and on the core's node, as far as they are to be had; `noderrctl status` shows what came of it."""
+    if spec.huge_pages and (why := shared.huge()):
+        log.warning("no huge pages", reason=why, cost="some 20 ns for a miss of the TLB")
+    if spec.core >= 0 and (why := shared.bind(memory.node_of_core(spec.core))):
+        log.warning("state not bound to the core's node", reason=why, cost="some 100 ns for each miss where there are several nodes")
+
+
 def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Connections, log: Any) -> None:
     """Stop strategies, cancel what is open, wait for the venues' word, log out."""
     cold.all_stop(
@@ -146,6 +154,7 @@ def run(path: Path, spare: bool = False) -> int:
     if not spare:
         calibrate(shared.control)
     loader = Loader(shared, loaded, cores - {spec.core} or cores, log)
+    arrange(spec, shared, log)
     lock_memory(log)
     gc.collect()
     gc.freeze()
@@ -164,6 +173,7 @@ def run(path: Path, spare: bool = False) -> int:
     still_open = prepare.take_up(spec, shared)
     loaded.put(ready)
     feeds = prepare.fill_venues(spec, shared)
+    rings = prepare.by_rings(spec, shared, work, log)
     links = cold.Connections(spec, shared, work, log)
     snapshots = Snapshots(spec, shared, work, log)
     cold.journal_words(
@@ -211,6 +221,8 @@ def run(path: Path, spare: bool = False) -> int:
     shared.control[0]["ready"] = 0
     wind_down(shared, work, stop, links, log)
     cold.journal_words(shared.lane, JournalKind.STOP, -1, -1, -1, int(shared.control[0]["epoch"]), 0, 0, 0, 0)
+    for queue in rings:
+        queue.close()
     for line in feeds:
         line.close()
     shared.control[0]["exposure"] = 0

@@ -105,6 +105,8 @@ class LaneSpec:
     models: list[ModelSpec]
     rules: list[str]  # rule index to file:line
     idle: str = "spin"  # spin, yield, sleep
+    receive: str = "recvmmsg"  # recvmmsg, af_xdp
+    huge_pages: bool = False
     core: int = -1  # -1: not pinned
     levels: int = 1024
     table: int = 1 << 17

@@ -5,9 +5,11 @@ import numpy as np
 from core import layout as at
 from core.ouch import OUCH_OUT
 from noderrd.lane.syscalls import IOVEC, MMSGHDR, POLLFD
+from noderrd.lane.xdp_ring import XSK
 
 NOTICES = 256
 MODELS = 8
+NONE, RING = -1, -2  # in place of a feed line's descriptor: there is none; RING - k: it comes by ring k
 
 # Where the audit of the books stands: noderrd/lane/audit.py.
 AUDIT = np.dtype([("inst", "i8"), ("at", "i8"), ("slots", "i8"), ("seq_num", "i8"), ("shares", "i8"), ("orders", "i8")], align=True)
@@ -48,6 +50,7 @@ WORK = np.dtype(
         ("model_n", "i4", (MODELS,)),
         ("model_feature", "i4", (MODELS, at.FEATURES)),
         ("polls", POLLFD, (4 * at.MAX_VENUES,)),
+        ("rings", XSK, (2 * at.MAX_VENUES,)),  # of the lines that come by AF_XDP
         ("headers", MMSGHDR, (at.RX_BATCH,)),
         ("iovecs", IOVEC, (at.RX_BATCH,)),
         ("data", "u1", (at.RX_BATCH * at.RX_DATAGRAM,)),

@@ -82,7 +82,8 @@ def test_doctor_says_what_a_lack_costs(tmp_path):
     done = run("doctor", "--json", "--config", desk.write(tmp_path))
     said = json.loads(done.stdout)
     states = {row["state"] for row in said["checks"]}
-    assert {"cores", "multicast", "buffers", "shm", "disk", "clock", "memlock"} <= {row["name"] for row in said["checks"]}
+    assert {"cores", "multicast", "buffers", "shm", "disk", "clock", "memlock", "sockets"} <= {row["name"] for row in said["checks"]}
+    assert "TCP_NODELAY 1" in next(row["found"] for row in said["checks"] if row["name"] == "sockets")
     assert states <= {"ok", "warn", "absent"}
     assert all(bool(row["cost"]) == (row["state"] == "warn") for row in said["checks"])
     assert done.returncode == (2 if "warn" in states else 0)

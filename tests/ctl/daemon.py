@@ -17,6 +17,10 @@ STATUS = {
         "orders": {"session": "S", "next_seq_num": 5, "logged_in": True, "state": "UP"},
     }],
     "halts": [{"scope": "symbol MSFT", "reason": "OPERATOR"}],
+    "host": [
+        {"lane": "lane0", "cores": "1", "locked_kib": 204_800, "huge_kib": 4096, "policy": "bind:0", "nodes": {"0": 7}}, {"lane": "lane1"},
+        {"lane": "lane2", "cores": "0-1", "locked_kib": 0},
+    ],
 }  # fmt: skip
 ANSWERS = {
     "status": STATUS,

@@ -61,7 +61,14 @@ def test_an_empty_answer_is_an_empty_list(daemon):
 
 
 TABLES = {
-    "status": ["test: ready, armed (noderrd 0.1, policy 3, state in /s)", "lane0      7  ready         1", "symbol MSFT  OPERATOR"],
+    "status": [
+        "test: ready, armed (noderrd 0.1, policy 3, state in /s)",
+        "lane0      7  ready         1",
+        "symbol MSFT  OPERATOR",
+        "lane0: on cores 1, 200 MiB locked, 4 MiB on huge pages, state on node 0: 7 pages (bind:0)",
+        "lane1: not running",
+        "lane2: on cores 0-1, memory not locked",
+    ],
     "books": ["NSDQ AAPL  LIVE  at message 9", "     2  100  190.0000  190.0100   70       1", "     1   50  189.9900"],
     "positions": ["quotes    AAPL    NSDQ       -100  190.000000    1.5000     -0.2500  0.3000"],
     "orders": ["MAX_POSITION: 900 against 300, tight.rules:2"],

@@ -1,8 +1,9 @@
 """The XDP program that hands a feed's datagrams to an AF_XDP socket, written in eBPF instructions and loaded through bpf(2). No compiler, no library.
 
-It looks at Ethernet, IPv4 without options, UDP, unfragmented, to one of the wanted (address, port) pairs; everything else goes its usual way, so the
-interface keeps working. (linux/bpf.h; kernel Documentation/bpf/instruction-set.rst; RFC 9669.) The attachment is a bpf_link: it ends with the last
-descriptor of the process, also when that is killed.
+It looks at Ethernet, IPv4 without options, UDP, unfragmented, to one of the wanted (address, port) pairs, each of which has a socket of its own;
+everything else, and what comes to another receive queue, goes its usual way, so the interface keeps working. (linux/bpf.h; kernel
+Documentation/bpf/instruction-set.rst; RFC 9669.) The attachment is a bpf_link: it ends with the last descriptor of the process, also when that is
+killed.
 """
 
 import ctypes
@@ -18,7 +19,7 @@ MAP_CREATE, MAP_UPDATE_ELEM, PROG_LOAD, LINK_CREATE = 0, 2, 5, 28
 TYPE_XSKMAP, TYPE_XDP, ATTACH_XDP = 17, 6, 37
 SKB_MODE, DRV_MODE = 2, 4  # XDP_FLAGS_*
 XDP_PASS, REDIRECT_MAP = 2, 51  # helper 51: bpf_redirect_map, which passes the packet on where no socket is
-MAX_QUEUES = 64
+MAX_SOCKETS = 64
 LOG_BYTES = 1 << 16
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -38,7 +39,7 @@ MOV_REG, MOV, ADD, AND, JUMP_GREATER_REG, JUMP_NOT, JUMP32_NOT, JUMP, CALL_HELPE
     0xBF, 0xB7, 0x07, 0x57, 0x2D, 0x55, 0x56, 0x05, 0x85, 0x95, 0x18,
 )  # fmt: skip
 LOAD4, LOAD2, LOAD1 = 0x61, 0x69, 0x71
-R0, R1, R2, R3, R4, R5, R6 = range(7)
+R0, R1, R2, R3, R4, R5 = range(6)
 HEADERS = 42  # Ethernet 14, IPv4 20, UDP 8
 
 
@@ -70,10 +71,11 @@ def assemble(lines: Sequence[Line]) -> bytes:
     return out
 
 
-def program(wanted: Sequence[tuple[str, int]], map_fd: int) -> bytes:
-    """Give the program for (IPv4 address, port) pairs and a map of sockets by receive queue. Numbers of the packet are compared as they lie in it."""
+def program(wanted: Sequence[tuple[str, int]], queue: int, map_fd: int) -> bytes:
+    """Give the program for (IPv4 address, port) pairs on a receive queue, and a map of sockets by pair. Numbers are compared as they lie."""
     lines = [
-        Line(MOV_REG, R6, R1),  # struct xdp_md: data, data_end, ..., rx_queue_index
+        Line(LOAD4, R5, R1, 16),  # struct xdp_md: data, data_end, ..., rx_queue_index
+        Line(JUMP_NOT, R5, value=queue, to="pass"),
         Line(LOAD4, R2, R1, 0),
         Line(LOAD4, R3, R1, 4),
         Line(MOV_REG, R4, R2),
@@ -92,6 +94,7 @@ def program(wanted: Sequence[tuple[str, int]], map_fd: int) -> bytes:
             Line(JUMP32_NOT, R5, value=int.from_bytes(ipaddress.IPv4Address(address).packed, "little"), to=f"pair{k + 1}"),
             Line(LOAD2, R5, R2, 36),
             Line(JUMP_NOT, R5, value=_network(port), to=f"pair{k + 1}"),
+            Line(MOV, R2, value=k),
             Line(JUMP, to="redirect"),
         ]
     return assemble(
@@ -101,8 +104,7 @@ def program(wanted: Sequence[tuple[str, int]], map_fd: int) -> bytes:
             Line(EXIT),
             Line(MOV, R0, value=XDP_PASS, label="pass"),
             Line(EXIT),
-            Line(LOAD4, R2, R6, 16, label="redirect"),
-            Line(LOAD_MAP, R1, 1, value=map_fd),
+            Line(LOAD_MAP, R1, 1, value=map_fd, label="redirect"),
             Line(MOV, R3, value=XDP_PASS),
             Line(CALL_HELPER, value=REDIRECT_MAP),
             Line(EXIT),
@@ -116,13 +118,13 @@ def _network(value: int) -> int:
 
 
 def make_map() -> int:
-    """Make a map of AF_XDP sockets by receive queue; gives its descriptor. Raises OSError."""
-    return bpf(MAP_CREATE, struct.pack("=IIII", TYPE_XSKMAP, 4, 4, MAX_QUEUES))
+    """Make a map of AF_XDP sockets; gives its descriptor. Raises OSError."""
+    return bpf(MAP_CREATE, struct.pack("=IIII", TYPE_XSKMAP, 4, 4, MAX_SOCKETS))
 
 
-def put(map_fd: int, queue: int, socket_fd: int) -> None:
+def put(map_fd: int, index: int, socket_fd: int) -> None:
     """Put a socket in the map. Raises OSError."""
-    key, value = ctypes.c_uint32(queue), ctypes.c_uint32(socket_fd)
+    key, value = ctypes.c_uint32(index), ctypes.c_uint32(socket_fd)
     bpf(MAP_UPDATE_ELEM, struct.pack("=IIQQQ", map_fd, 0, ctypes.addressof(key), ctypes.addressof(value), 0))
 
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.jit import exposed
-from noderrd.net import bpf, xdp, xdp_ring
+from noderrd.lane import bpf, xdp, xdp_ring
+from noderrd.lane.syscalls import IOVEC, MMSGHDR, MSG_TRUNC
 
 RECEIVE = exposed(xdp_ring.receive)
 WANTED = [("10.77.0.1", 5001), ("239.255.3.4", 6001)]
@@ -67,8 +68,8 @@ class Machine:
             elif op == bpf.LOAD_MAP:
                 registers[target], at = ("map", value), at + 1
             elif op == bpf.CALL_HELPER:
-                assert (value, registers[1], registers[2], registers[3]) == (bpf.REDIRECT_MAP, ("map", 9), 3, bpf.XDP_PASS)
-                registers[0] = "redirected"
+                assert (value, registers[1], registers[2], registers[3]) == (bpf.REDIRECT_MAP, ("map", 9), registers[2], bpf.XDP_PASS)
+                registers[0] = f"to {registers[2]}"
             elif op == bpf.EXIT:
                 return registers[0]
         raise AssertionError("no end")
@@ -77,41 +78,45 @@ class Machine:
 @pytest.mark.parametrize(
     ("packet", "taken"),
     [
-        (header("10.77.0.1", 5001, 0), True),
-        (header("239.255.3.4", 6001, 9) + bytes(9), True),
-        (header("10.77.0.1", 6001, 0), False),  # the port of another address
-        (header("10.77.0.2", 5001, 0), False),
-        (header("10.77.0.1", 5001, 0, protocol=6), False),
-        (header("10.77.0.1", 5001, 0, ethertype=0x86DD), False),
-        (header("10.77.0.1", 5001, 0, first=0x46), False),
-        (header("10.77.0.1", 5001, 0, fragment=0x2000), False),
-        (header("10.77.0.1", 5001, 0, fragment=0x0001), False),
-        (header("10.77.0.1", 5001, 0, fragment=0x4000), True),  # may not be fragmented, and is not
-        (header("10.77.0.1", 5001, 0)[:-1], False),
-        (b"", False),
+        (header("10.77.0.1", 5001, 0), 0),
+        (header("239.255.3.4", 6001, 9) + bytes(9), 1),
+        (header("10.77.0.1", 6001, 0), None),  # the port of another address
+        (header("10.77.0.2", 5001, 0), None),
+        (header("10.77.0.1", 5001, 0, protocol=6), None),
+        (header("10.77.0.1", 5001, 0, ethertype=0x86DD), None),
+        (header("10.77.0.1", 5001, 0, first=0x46), None),
+        (header("10.77.0.1", 5001, 0, fragment=0x2000), None),
+        (header("10.77.0.1", 5001, 0, fragment=0x0001), None),
+        (header("10.77.0.1", 5001, 0, fragment=0x4000), 0),  # may not be fragmented, and is not
+        (header("10.77.0.1", 5001, 0)[:-1], None),
+        (b"", None),
     ],
 )
 def test_the_program_takes_the_feed_and_nothing_else(packet, taken):
-    assert Machine().run(bpf.program(WANTED, 9), packet) == ("redirected" if taken else bpf.XDP_PASS)
+    assert Machine().run(bpf.program(WANTED, 3, 9), packet) == (bpf.XDP_PASS if taken is None else f"to {taken}")
+    assert Machine().run(bpf.program(WANTED, 0, 9), packet) == bpf.XDP_PASS  # it came to queue 3
 
 
 @given(st.binary(max_size=80))
 def test_no_packet_makes_it_read_outside(packet):
-    assert Machine().run(bpf.program(WANTED, 9), packet) in {bpf.XDP_PASS, "redirected"}
+    assert Machine().run(bpf.program(WANTED, 3, 9), packet) in {bpf.XDP_PASS, "to 0", "to 1"}
 
 
 class Ring:
     """The kernel's side of a socket's rings."""
 
-    def __init__(self, begin):
+    def __init__(self, begin, ordinary=-1):
         self.words = np.array([begin, begin, begin], np.int64)  # rx producer, rx consumer, fill producer
-        self.state = np.zeros(1, xdp_ring.XSK)
-        for k, name in enumerate(("rx_producer", "rx_consumer", "fill_producer")):
-            self.state[0][name] = self.words.ctypes.data + 8 * k
-        self.state[0]["taken"] = self.state[0]["filled"] = begin
         self.descriptors = np.zeros(xdp_ring.RING, xdp_ring.DESCRIPTOR)
         self.fill = np.zeros(xdp_ring.RING, np.uint64)
         self.umem = np.zeros(xdp_ring.RING * xdp_ring.FRAME, np.uint8)
+        self.rings = np.zeros(2, xdp_ring.XSK)
+        self.row = self.rings[1]
+        for k, name in enumerate(("rx_producer", "rx_consumer", "fill_producer")):
+            self.row[name] = self.words.ctypes.data + 8 * k
+        for name in ("descriptors", "fill", "umem"):
+            self.row[name] = getattr(self, name).ctypes.data
+        self.row["taken"], self.row["socket"] = begin, ordinary
 
     def deliver(self, frame, index, headroom):
         at = index * xdp_ring.FRAME + headroom
@@ -120,9 +125,16 @@ class Ring:
         self.words[0] = (int(self.words[0]) + 1) & 0xFFFFFFFF
 
     def take(self, slot, most):
-        data, lengths = np.zeros(most * slot, np.uint8), np.zeros(most, np.int64)
-        n = RECEIVE(self.state, self.descriptors, self.fill, self.umem, data, lengths, slot, most)
-        return [(int(lengths[k]), bytes(data[k * slot : k * slot + min(int(lengths[k]), slot)])) for k in range(n)]
+        return taken_from(self.rings, 1, slot, most)
+
+
+def taken_from(rings, r, slot, most):
+    """What one call takes: (flags, payload) each."""
+    data, headers = np.zeros(most * slot, np.uint8), np.zeros(most, MMSGHDR)
+    iovecs = np.array([(data.ctypes.data + k * slot, slot) for k in range(most)], IOVEC)
+    headers["iov"], headers["iovlen"] = iovecs.ctypes.data + np.arange(most) * IOVEC.itemsize, 1
+    n = RECEIVE(rings, r, headers, data.ctypes.data, slot, most)
+    return [(int(headers[k]["flags"]), bytes(data[k * slot : k * slot + int(headers[k]["len"])])) for k in range(n)]
 
 
 @given(
@@ -137,16 +149,16 @@ def test_rings_give_every_datagram_once_and_every_frame_back(payloads, most, beg
     while taken := ring.take(512, most):
         assert len(taken) <= most
         got += taken
-    assert got == [(len(p), p) for p in payloads]
+    assert got == [(0, p) for p in payloads]
     given_back = [int(ring.fill[(begin + k) & (xdp_ring.RING - 1)]) for k in range(len(payloads))]
     assert given_back == [k * xdp_ring.FRAME for k in range(len(payloads))]
     assert [int(w) for w in ring.words] == [(begin + len(payloads)) & 0xFFFFFFFF] * 3
 
 
-def test_a_payload_larger_than_a_slot_is_cut_and_tells_its_size():
+def test_a_payload_larger_than_a_slot_is_cut_and_says_so():
     ring = Ring(0)
     ring.deliver(header("10.77.0.1", 5001, 100) + bytes(range(100)), 0, 0)
-    assert ring.take(16, 4) == [(100, bytes(range(16)))]
+    assert ring.take(16, 4) == [(MSG_TRUNC, bytes(range(16)))]
 
 
 @pytest.mark.parametrize("length", [0, 7, 109, 65535])
@@ -156,13 +168,21 @@ def test_a_length_that_lies_is_not_delivered(length):
     frame[38:40] = struct.pack("!H", length)
     ring.deliver(bytes(frame), 0, 0)
     assert ring.take(512, 4) == []
-    assert int(ring.state[0]["short"]) == 1
+    assert int(ring.row["short"]) == 1
     assert int(ring.words[2]) == 1  # its frame went back all the same
+
+
+def test_what_the_program_passed_on_is_found_in_the_ordinary_socket():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        line.bind(("127.0.0.1", 0))
+        ring = Ring(0, line.fileno())
+        sender.sendto(b"a fragment", line.getsockname())
+        assert [taken for _ in range(xdp_ring.LOOK + 1) for taken in ring.take(512, 4)] == [(0, b"a fragment")]
 
 
 def test_an_interface_that_is_not_there():
     with pytest.raises(xdp.Unavailable, match="nowhere0"):
-        xdp.Socket("nowhere0", WANTED)
+        xdp.Queue("nowhere0", WANTED)
 
 
 SETUP = """
@@ -173,14 +193,14 @@ ip addr add 10.77.0.1/24 dev eth1
 ip link set eth1 up; ip link set peer1 up; ip link set lo up
 exec "$@"
 """
-INSIDE = """
-import socket, subprocess, sys, time
+PREFACE = """
+import dataclasses, os, socket, subprocess, sys, time
+from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from noderrd.lane import cache
 cache.prepare()
-import numpy as np
-from net.test_xdp import WANTED, RECEIVE, header
-from noderrd.net import xdp
+from lane.test_xdp import WANTED, header, taken_from
+from noderrd.lane import xdp
 
 def frame(address, port, payload):
     return bytes.fromhex("020000000001020000000002") + (header(address, port, len(payload)) + payload)[12:]
@@ -188,28 +208,94 @@ def frame(address, port, payload):
 def attached():
     return "xdp" in subprocess.run(["ip", "link", "show", "eth1"], capture_output=True, text=True).stdout
 
-other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-other.bind(("10.77.0.1", 5002))
-other.settimeout(10)
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 wire.bind(("peer1", 0))
 assert not attached()
-line = xdp.Socket("eth1", WANTED)
+"""
+LANE = """
+from lane.exchange import Exchange
+from lane.rig import Desk, Lane
+from noderrd.host import seen
+
+def lane(folder):
+    # A lane whose exchange sends its feed over the wire.
+    folder.mkdir()
+    exchange = Exchange()
+    ports = exchange.feed.lines
+
+    def raw(datagram, lines="ab"):
+        for line in lines:
+            wire.send(frame("10.77.0.1", ports["ab".index(line)], datagram))
+
+    exchange.feed.raw = raw
+    it = Lane(folder, exchange, idle="spin", receive="af_xdp", core=min(os.sched_getaffinity(0)), huge_pages=True)
+    a, b = (f"10.77.0.1:{port}" for port in ports)
+    it.spec = dataclasses.replace(it.spec, venues=[dataclasses.replace(it.spec.venues[0], itch_a=a, itch_b=b, interface="10.77.0.1")])
+    return it
+
+def by_the_stack():
+    # UDP datagrams that came to sockets of this namespace (RFC 4113).
+    return int(next(line for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Udp: ") and line[5].isdigit()).split()[1])
+
+def trades(it, ref):
+    desk = Desk(it)
+    before = by_the_stack()
+    for k in range(100):
+        it.exchange.add(1, ref + k, b"B", 10, 990_000)
+    it.until(lambda: it.shared.venues[0]["next_seq"] > len(it.exchange.feed.said))
+    desk.send()
+    row = it.shared.venues[0]
+    assert row["received"].min() > 100 and not row["lost"].any()
+    return by_the_stack() - before
+
+first = lane(Path(sys.argv[2]) / "first")
+first.start()
+if "received by recvmmsg" in first.said():
+    raise SystemExit("Unavailable: " + first.said())
+first.live_book()
+assert attached() and trades(first, 1000) == 0, first.said()
+seen_now = seen.of(first.process.pid, first.spec.shared)
+assert seen_now["cores"] == str(first.spec.core) and seen_now.get("policy", "bind").startswith("bind"), seen_now
+print("by rings")
+first.kill()
+first.start()
+first.wait_live()
+assert first.said().count("received by AF_XDP") == 2 and trades(first, 2000) == 0, first.said()
+print("again")
+second = lane(Path(sys.argv[2]) / "second")
+second.start()
+second.live_book()
+assert "received by recvmmsg" in second.said() and trades(second, 1000) > 100, second.said()
+second.close()
+assert first.stop() == 0 and not attached()
+first.close()
+print("beside")
+"""
+QUEUE = """
+other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+other.bind(("10.77.0.1", 5002))
+other.settimeout(10)
+line = xdp.Queue("eth1", WANTED)
 assert attached()
-data, lengths, got = np.zeros(64 * 2048, np.uint8), np.zeros(64, np.int64), []
-total = 5000
+got, total = [[], []], 5000
+def take():
+    for r in (0, 1):
+        got[r] += [payload for _, payload in taken_from(line.rings, r, 2048, 64)]
 for k in range(total):
     wire.send(frame(*WANTED[k % 2], b"%06d" % k))
     if k % 500 == 0:
         wire.send(frame("10.77.0.1", 5002, b"by the usual way"))
     if k % 50 == 49:
-        n = RECEIVE(line.state, line.descriptors, line.fill, line.umem, data, lengths, 2048, 64)
-        got += [bytes(data[j * 2048 : j * 2048 + lengths[j]]) for j in range(n)]
+        take()
 end = time.monotonic() + 20
-while len(got) < total and time.monotonic() < end:
-    n = RECEIVE(line.state, line.descriptors, line.fill, line.umem, data, lengths, 2048, 64)
-    got += [bytes(data[j * 2048 : j * 2048 + lengths[j]]) for j in range(n)]
-assert got == [b"%06d" % k for k in range(total)], (len(got), line.counts())
+while sum(map(len, got)) < total and time.monotonic() < end:
+    take()
+assert got == [[b"%06d" % k for k in range(r, total, 2)] for r in (0, 1)], (got, line.counts())
+try:
+    xdp.Queue("eth1", WANTED)
+    raise SystemExit("two have one queue")
+except xdp.Unavailable as why:
+    assert "another program" in str(why), why
 assert [other.recv(64) for _ in range(10)] == [b"by the usual way"] * 10
 line.close()
 assert not attached()
@@ -219,16 +305,24 @@ print(line.mode)
 """
 
 
-def test_on_a_veth_pair_every_datagram_arrives_and_the_rest_goes_its_way(tmp_path):
+def inside(program, *arguments):
+    """Run a program where eth1 and peer1 are; gives what it printed. Skips where there is no such place."""
     words = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--net", "sh", "-c", SETUP, "sh"]
     if not shutil.which("unshare") or not shutil.which("ip"):
         pytest.skip("no unshare or iproute2 here")
     if os.geteuid() != 0 or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         pytest.skip("AF_XDP needs root and a network namespace")
-    done = subprocess.run(
-        [*words, sys.executable, "-P", "-c", INSIDE, Path(__file__).parents[1]], capture_output=True, text=True, timeout=300, check=False
-    )
+    command = [*words, sys.executable, "-P", "-c", PREFACE + program, Path(__file__).parents[1], *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     if "Unavailable" in done.stderr:
         pytest.skip(done.stderr.strip().splitlines()[-1])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() in {"zero copy", "driver, copied", "generic, copied"}
+    return done.stdout
+
+
+def test_on_a_veth_pair_every_datagram_arrives_and_the_rest_goes_its_way():
+    assert inside(QUEUE).strip() in {"zero copy", "driver, copied", "generic, copied"}
+
+
+def test_a_lane_gets_its_books_by_af_xdp(tmp_path):
+    assert inside(LANE, tmp_path).split() == ["by", "rings", "again", "beside"]
