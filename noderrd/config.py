@@ -56,6 +56,7 @@ class Telemetry:
 
     listen: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     clock_error_us: int = field(default=0, metadata={"low": 0})  # 0: not asked
+    probe_s: int = field(default=0, metadata={"low": 0})  # how often the venues' distances are measured; 0: never
     slow_us: int = field(default=0, metadata={"low": 0})  # an order slower than that is looked into; 0: the slowest of a thousand
 
 

@@ -63,6 +63,9 @@ class Verbs:
         """What runs, what is connected, what is halted."""
         node = self._node
         venues = answers.venues(self._lanes)
+        for row in venues:
+            if it := self._watch.probes.latest.get(row["name"]):
+                row["probe"] = {"tcp_ns": it.tcp_ns, "ping_ns": it.ping_ns, "failed": it.failed}
         modes = {row["mode"] for row in venues}
         return {
             "version": version("noderrd"),

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from core.codes import Writer
 from noderrd.control import answers
 from noderrd.control.node import Node
+from noderrd.control.probes import Probes
 from noderrd.control.slow import Slow
 from noderrd.telemetry import clock, http
 from noderrd.telemetry.metrics import LaneCollector, LaneView
@@ -34,6 +35,7 @@ class Watch:
         self.began_ns = time.time_ns()
         classes = {it.symbol: it.kind for it in node.config.instruments}
         self.orders = OrderCollector(lambda symbol: classes.get(symbol, "all"))
+        self.probes = Probes(node.config, lambda v: node.lane.shared.venues[v].copy(), log)
         bound_ns = node.config.telemetry.slow_us * MICROSECOND
         self.slow = Slow(lambda: self.views()[0], lambda: node.lane.pid, self.counts, bound_ns)
 
@@ -43,6 +45,8 @@ class Watch:
             nursery.start_soon(self._step)
             nursery.start_soon(self._read_orders)
             nursery.start_soon(self.slow.run)
+            if self._node.config.telemetry.probe_s:
+                nursery.start_soon(self.probes.run)
             if self._node.config.telemetry.clock_error_us:
                 nursery.start_soon(self._look_at_clock)
             if listen := self._node.config.telemetry.listen:
@@ -70,7 +74,7 @@ class Watch:
     def views(self) -> list[LaneView]:
         """Give the lanes as telemetry reads them."""
         lane, worker = self._node.lane, self._node.worker
-        return [LaneView(worker.name, lane.spec, lane.shared, worker.restarts, lane.ready)]
+        return [LaneView(worker.name, lane.spec, lane.shared, worker.restarts, lane.ready, self.probes.times())]
 
     async def _step(self) -> None:
         while True:

@@ -12,6 +12,12 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
     """Declare nothing."""
 
 
+def _away(venue: str, probe: dict[str, Any]) -> str:
+    """Say how far a venue is, and what could not be measured."""
+    parts = [f"{part} {probe[f'{part}_ns'] / 1000:.0f} us" for part in ("tcp", "ping") if probe[f"{part}_ns"] is not None]
+    return f"{venue} is away: {', '.join([*parts, *(f'{part} failed ({why})' for part, why in probe['failed'].items())])}"
+
+
 def _seen(lane: dict[str, Any]) -> str:
     """Say what the kernel tells of a lane; what it does not tell is left out."""
     if "cores" not in lane:
@@ -44,6 +50,7 @@ def main(args: argparse.Namespace) -> int:
         for v in it["venues"]
     ]
     lines += table(["venue", "mode", "feed next", "feed", "orders next", "orders"], rows)
+    lines += [_away(v["name"], v["probe"]) for v in it["venues"] if "probe" in v]
     lines += ["", *(f"{lane['lane']}: {_seen(lane)}" for lane in it["host"])]
     if it["halts"]:
         lines += ["", *table(["halted", "reason"], [[h["scope"], h["reason"]] for h in it["halts"]])]

@@ -1,10 +1,11 @@
 """How far the venues are: what a TCP connection, a TLS handshake and an application's answer take, now and for real.
 
-The application ping asks a venue's retransmission server for one message (MoldUDP64 1.00, section 3), with the session of a datagram heard on the
-feed; it needs no login and changes nothing. Every part that fails is told with its reason; the others count.
+The application ping asks a venue's retransmission server for one message (MoldUDP64 1.00, section 3), with the session that the caller knows, else
+that of a datagram heard on the feed; it needs no login and changes nothing. Every part that fails is told with its reason; the others count.
 """
 
 import dataclasses
+import ipaddress
 import select
 import socket
 import ssl
@@ -16,6 +17,7 @@ from noderrd.config import Venue
 from noderrd.feeds import multicast
 
 CONNECT_S, HEAR_S, ANSWER_S = 3.0, 2.5, 1.0
+Heard = tuple[bytes, int]
 HEADER = struct.Struct("!10sQH")  # session, sequence number, count
 
 
@@ -30,10 +32,17 @@ class Probe:
     failed: dict[str, str]
 
 
-def probe(name: str, venue: Venue, tries: int = 5, tls: bool = False) -> Probe:
-    """Probe one venue: the least of `tries` for each part, since what is wanted is the distance and not the queue. Raises nothing."""
+def probe(name: str, venue: Venue, tries: int = 5, tls: bool = False, heard: Heard | None = None) -> Probe:
+    """Probe one venue: the least of `tries` for each part, since what is wanted is the distance and not the queue. Raises nothing.
+
+    `heard` is the feed's session and next sequence number; without it the feed is listened to.
+    """
     failed: dict[str, str] = {}
-    parts: dict[str, Callable[[], int]] = {"tcp": lambda: connect(venue.ouch), "tls": lambda: handshake(venue.ouch), "ping": lambda: ask(venue)}
+    parts: dict[str, Callable[[], int]] = {
+        "tcp": lambda: connect(venue.ouch),
+        "tls": lambda: handshake(venue.ouch),
+        "ping": lambda: ask(venue, heard or hear(venue)),
+    }
     found: dict[str, int] = {}
     for part, once in parts.items():
         if (part == "tls" and not tls) or (part == "ping" and not venue.rerequest):
@@ -62,20 +71,26 @@ def handshake(address: str, context: ssl.SSLContext | None = None) -> int:
             return time.perf_counter_ns() - began
 
 
-def ask(venue: Venue) -> int:
-    """Time a retransmission request. Raises OSError, TimeoutError when the feed or the server is silent."""
-    session, seq = hear(venue)
+def ask(venue: Venue, heard: Heard) -> int:
+    """Time a retransmission request to the first of the venue's servers. Raises OSError, TimeoutError when it is silent."""
+    session, seq = heard
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.settimeout(ANSWER_S)
-        line.connect(multicast.split(venue.rerequest))
+        line.connect(multicast.split(venue.rerequest.split(",")[0].strip()))
         began = time.perf_counter_ns()
         line.send(HEADER.pack(session, max(1, seq - 1), 1))
         line.recv(1 << 16)
         return time.perf_counter_ns() - began
 
 
-def hear(venue: Venue) -> tuple[bytes, int]:
-    """Give session and sequence number of a datagram of the feed; heartbeats come every second. Raises TimeoutError."""
+def hear(venue: Venue) -> Heard:
+    """Give session and sequence number of a datagram of the feed; heartbeats come every second. Raises TimeoutError, ValueError.
+
+    A unicast feed is not listened to: the kernel gives each datagram to one socket, and a lane's books would have gaps meanwhile.
+    """
+    if not ipaddress.ip_address(multicast.split(venue.itch_a)[0]).is_multicast:
+        message = f"{venue.itch_a} is no multicast group: only the node may listen to it"
+        raise ValueError(message)
     with multicast.open_line(venue.itch_a, venue.interface) as line:
         if not select.select([line], [], [], HEAR_S)[0]:
             message = f"nothing heard on {venue.itch_a} in {HEAR_S} s"

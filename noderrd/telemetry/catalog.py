@@ -74,6 +74,7 @@ OTHERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "noderrd_feed_live": ("gauge", ("venue",), "1 while the feed's channel has no fault."),
     "noderrd_order_session_up": ("gauge", ("venue",), "1 while orders may go to the venue."),
     "noderrd_order_session_next_sequence": ("gauge", ("venue",), "Next sequenced message expected from the venue."),
+    "noderrd_venue_probe_seconds": ("gauge", ("venue", "part"), "Last measured TCP connect, or answer of a retransmission server (ping)."),
     "noderrd_book_live": ("gauge", ("venue", "symbol"), "1 while the book may be traded on."),
     "noderrd_book_best_bid_price": ("gauge", ("venue", "symbol"), "Best bid; absent without one."),
     "noderrd_book_best_ask_price": ("gauge", ("venue", "symbol"), "Best ask; absent without one."),

@@ -31,6 +31,7 @@ class LaneView:
     shared: Shared
     restarts: int
     up: bool
+    probes: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)  # ns by venue and part
 
 
 class LaneCollector(Collector):
@@ -89,6 +90,7 @@ def _lane(found: dict[str, list[Sample]], lane: LaneView, now_ns: int) -> None:
 
 
 def _venues(found: dict[str, list[Sample]], lane: LaneView, now_ns: int) -> None:
+    found["noderrd_venue_probe_seconds"] += [(names, ns / SECOND) for names, ns in lane.probes.items()]
     for k, venue in enumerate(lane.spec.venues):
         row, name = lane.shared.venues[k], (venue.name,)
         for line, letter in enumerate("AB"):

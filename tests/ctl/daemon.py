@@ -15,6 +15,7 @@ STATUS = {
         "name": "NSDQ", "mode": "armed", "armed_until": 0,
         "feed": {"session": "S", "next_seq_num": 11, "state": [], "phase": "START_OF_MARKET_HOURS"},
         "orders": {"session": "S", "next_seq_num": 5, "logged_in": True, "state": "UP"},
+        "probe": {"tcp_ns": 120_400, "ping_ns": None, "failed": {"ping": "timed out"}},
     }],
     "halts": [{"scope": "symbol MSFT", "reason": "OPERATOR"}],
     "host": [

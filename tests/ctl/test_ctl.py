@@ -67,6 +67,7 @@ TABLES = {
         "symbol MSFT  OPERATOR",
         "lane0: on cores 1, 200 MiB locked, 4 MiB on huge pages, state on node 0: 7 pages (bind:0)",
         "lane1: not running",
+        "NSDQ is away: tcp 120 us, ping failed (timed out)",
         "lane2: on cores 0-1, memory not locked",
     ],
     "books": ["NSDQ AAPL  LIVE  at message 9", "     2  100  190.0000  190.0100   70       1", "     1   50  189.9900"],

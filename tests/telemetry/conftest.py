@@ -29,4 +29,4 @@ def lane(tmp_path):
     rng = np.random.default_rng(5)
     for stage in Stage:
         np.add.at(shared.histograms[stage], rng.integers(0, 12_000, 500), 1)
-    return LaneView("lane0", spec, shared, 3, up=True)
+    return LaneView("lane0", spec, shared, 3, up=True, probes={("NSDQ", "tcp"): 120_000})

@@ -53,6 +53,8 @@ def test_states_are_the_lanes(registry):
     assert [of(registry, "noderrd_order_session_up", venue=v) for v in ("NSDQ", "EDGE")] == [1, 0]
     assert of(registry, "noderrd_feed_line_datagrams_total", venue="NSDQ", line="B") == 12
     assert of(registry, "noderrd_feed_age_seconds", venue="NSDQ") == 2
+    assert of(registry, "noderrd_venue_probe_seconds", venue="NSDQ", part="tcp") == 0.00012
+    assert of(registry, "noderrd_venue_probe_seconds", venue="EDGE", part="tcp") is None
     assert of(registry, "noderrd_feed_age_seconds", venue="EDGE") is None
     assert of(registry, "noderrd_book_best_bid_price", venue="NSDQ", symbol="GOOG") == 175.31
     assert of(registry, "noderrd_book_best_ask_price", venue="NSDQ", symbol="GOOG") is None
