@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import time
 from datetime import datetime, timedelta
 
@@ -14,7 +15,9 @@ from core.codes import Command, Halt, Scope
 from noderrd.control import lanes
 from noderrd.control.server import Refused
 from noderrd.control.verbs import moment
+from noderrd.host.files import processors
 from noderrd.lane.spec import LaneSpec
+from noderrd.net.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("untried")
 NOON = datetime.fromisoformat("2026-11-25T12:00:00+01:00")
@@ -44,6 +47,21 @@ def halts(node):
 async def test_an_unknown_verb_is_bad_usage(node):
     for verb in ("nonsense", "", "__init__", "rules/apply", "do_status"):
         assert await refusal(desk.verbs(node).handle(verb, {}, PEER)) == 64
+
+
+async def test_status_shows_what_the_kernel_says_of_a_lane_and_how_far_its_venues_are(node):
+    verbs = desk.verbs(node)
+    assert (await verbs.handle("status", {}, PEER))["host"] == [{"lane": "lane0"}]
+    node.lane.shared.own()
+    node.lane.shared.control[0]["pid"] = os.getpid()
+    verbs._watch.probes.latest["EDGE"] = Probe("EDGE", 120_000, None, None, {"ping": "timed out"})
+    answer = await verbs.handle("status", {}, PEER)
+    (seen,) = answer["host"]
+    assert (seen["lane"], processors(seen["cores"])) == ("lane0", os.sched_getaffinity(0))
+    assert sum(seen.get("nodes", {"0": 1}).values()) > 0
+    found = {venue["name"]: venue.get("probe") for venue in answer["venues"]}
+    assert found.pop("EDGE") == {"tcp_ns": 120_000, "ping_ns": None, "failed": {"ping": "timed out"}}
+    assert set(found.values()) == {None}
 
 
 async def test_a_scope_is_one_thing_that_exists(node):
