@@ -341,6 +341,7 @@ class JournalKind(IntEnum):
     SPEC = 17  # what the lane was told, in pieces
     LOGIN = 18  # an order session was logged in
     DOWN = 19  # an order session was lost
+    ACCEPTED = 20  # a person settled what was not known: who, and why
 
 
 class Writer(IntEnum):
@@ -402,6 +403,7 @@ class Command(IntEnum):
     ARM = 11  # read the spec again: modes of the venues only
     HAND = 12  # hand the order sockets to the guard
     LOAD = 13  # read the spec, and load what is new in it beside the loop: RELOAD then has it at hand
+    ACCEPT = 14  # a person says that an order is over, or that a venue's session is to be begun anew
 
 
 class Scope(IntEnum):

@@ -7,6 +7,10 @@ the limit. No word has two writers, so a lane that dies leaves nothing half-done
 (The bakery algorithm's first half, Lamport 1974, without waiting: who does not get it at once is denied.)
 
 `control` is the lane's: the address of the array, the lane's place in it and the number of lanes. Sides as core.codes.Side.
+
+The last MONEY_ROWS rows are not about a product but about sums of money (1e-4 of the currency). In `buy` and `sell` GROSS has gross exposure and
+profit, NET all longs and all shorts, DAY the day's profit. Exposure is asked for before it is judged and kept when the order passed, as shares are;
+then, and whenever a mark changes, each lane writes what its sums are (core/risk.py).
 """
 
 import numpy as np
@@ -15,8 +19,9 @@ from core.atomics import fence, load, store
 from core.codes import Side
 from core.integer import i64
 from core.jit import inlined, kernel
-from core.layout import EXPOSURE, MAX_LANES
+from core.layout import EXPOSURE, MAX_LANES, MONEY_ROWS
 
+GROSS, NET, DAY = range(MONEY_ROWS)
 LINE = EXPOSURE.itemsize
 BUY, SELL, ASKED_BUY, ASKED_SELL = (EXPOSURE.fields[name][1] for name in ("buy", "sell", "asked_buy", "asked_sell"))  # type: ignore[index]
 
@@ -58,6 +63,31 @@ def claim(control: np.ndarray, row: int, side: int, qty: int, limit: int) -> int
     if control[0]["n_lanes"] > 1:
         store(own + asked, 0)
     return n
+
+
+@inlined
+def ask(control: np.ndarray, row: int, side: int, amount: int) -> None:
+    """Say what the lane asks for; whoever adds up after it sees it. Ends with `answer`."""
+    store(line(control, row, control[0]["place"]) + (ASKED_BUY if side == Side.BUY else ASKED_SELL), amount)
+    fence()
+
+
+@inlined
+def answer(control: np.ndarray, row: int, side: int, granted: bool) -> None:
+    """Take what was asked for, or do not."""
+    own = line(control, row, control[0]["place"])
+    held, asked = (BUY, ASKED_BUY) if side == Side.BUY else (SELL, ASKED_SELL)
+    if granted:
+        store(own + held, load(own + held) + load(own + asked))
+    store(own + asked, 0)
+
+
+@inlined
+def say(control: np.ndarray, row: int, buy: int, sell: int) -> None:
+    """Write what the lane holds, whatever it was."""
+    own = line(control, row, control[0]["place"])
+    store(own + BUY, buy)
+    store(own + SELL, sell)
 
 
 @inlined

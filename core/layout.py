@@ -38,6 +38,7 @@ HOLES = 16  # stretches missing on a line that are remembered, to tell what come
 LOCATES = 65536
 LIVE_SLOTS = 512  # own orders open at once, a lane
 MAX_LANES = 8  # that share limits
+MONEY_ROWS = 3  # of their exposure: core/exposure.py
 EXECUTIONS = 1024  # times of executions remembered, a strategy
 FILL_SLOTS = 8192  # executions remembered, a lane: a bust names one by its match number
 BUCKETS = 27648  # counts of a latency histogram: core.histogram
@@ -332,7 +333,7 @@ FILL = _record(
 
 # What a lane holds and may yet buy or sell of a product: one cache line a product and lane, written by its lane alone (core/exposure.py).
 EXPOSURE = _record(
-    ("buy", "i8"),  # position and all that may still be bought
+    ("buy", "i8"),  # position and all that may still be bought; of rows about money see core/exposure.py
     ("sell", "i8"),  # all that may still be sold, less the position
     ("asked_buy", "i8"),  # being claimed
     ("asked_sell", "i8"),
@@ -493,6 +494,8 @@ COMMAND = _record(
     ("status", "i4"),  # 0 ok
     ("acted", "i8"),
     ("failed", "i8"),
+    ("ref", "i8"),  # ACCEPT: the order's cl_ord_id; 0: the venue itself
+    ("text", "u1", (JOURNAL_DATA,)),  # ACCEPT: who, and why
 )
 
 NOTE = _record(("ts_ns", "i8"), ("strat", "i4"), ("product", "i4"), ("code", "i8"), ("value", "i8"))
@@ -554,7 +557,8 @@ CONTROL = _record(
     ("journal_gap", "i8"),  # records that found no room since the last one that did
     ("waterfall_head", "i8"),  # orders put into `waterfall`
     ("slow_head", "i8"),
-    ("pad_journal", "i8", (6,)),
+    ("money_row", "i8"),  # first of the rows of EXPOSURE that are about money (core/exposure.py)
+    ("pad_journal", "i8", (5,)),
     # written by the journal's writer
     ("journal_id", "i8"),  # of this ring: drawn when its first record was written; 0: none was
     ("writer_pid", "i8"),

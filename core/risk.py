@@ -278,8 +278,11 @@ def money(
     lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.ndarray, index: int, inst: int, strat: int, side: int, order_px: int,
     more: int, verdict: np.ndarray,
 ) -> int:  # fmt: skip
-    """Gross and net exposure, leverage and margin, of the strategy and of the account. What raises none of them passes whatever they are."""
-    accounts = lane[0]["accounts"]
+    """Gross and net exposure, leverage and margin, of the strategy and of the account. What raises none of them passes whatever they are.
+
+    The account's are those of all lanes together: what this order would add is asked for first, and settled when all is judged (`check`).
+    """
+    control, accounts = lane[0]["control"], lane[0]["accounts"]
     new_side = worth(insts, inst, max(worst(positions, index, side) + more, i64(0)) * order_px)
     rise = max(new_side - positions[index]["gross"], i64(0))
     net_rise = worth(insts, inst, more * order_px)
@@ -287,14 +290,22 @@ def money(
         a = strat if who == 0 else i64(MAX_STRATEGIES)
         bounds = limits[index]["limit"] if who == 0 else limits[index]["account"]
         gross = accounts[a]["gross"] + rise
+        net = (accounts[a]["long"] if side == Side.BUY else accounts[a]["short"]) + net_rise
+        profit = i64(accounts[a]["profit"])
+        if who == 1 and control[0]["n_lanes"] > 1:
+            row = control[0]["money_row"]
+            exposure.ask(control, row + exposure.GROSS, Side.BUY, rise)
+            exposure.ask(control, row + exposure.NET, side, net_rise)
+            gross = exposure.total(control, row + exposure.GROSS, Side.BUY)
+            net = exposure.total(control, row + exposure.NET, side)
+            profit = exposure.total(control, row + exposure.GROSS, Side.SELL)
         if rise > 0 and gross > bounds[Limit.MAX_GROSS_EXPOSURE]:
             return refuse_money(verdict, limits, index, Limit.MAX_GROSS_EXPOSURE, gross, who, Denial.MAX_GROSS_EXPOSURE)
-        net = (accounts[a]["long"] if side == Side.BUY else accounts[a]["short"]) + net_rise
         if net_rise > 0 and net > bounds[Limit.MAX_NET_EXPOSURE] and rise > 0:
             return refuse_money(verdict, limits, index, Limit.MAX_NET_EXPOSURE, net, who, Denial.MAX_NET_EXPOSURE)
         capital = bounds[Limit.CAPITAL]
         if rise > 0 and capital != NO_LIMIT:
-            equity = max(capital + accounts[a]["profit"], i64(0))
+            equity = max(capital + profit, i64(0))
             # In floating point: both sides are far above 2^53 only where no limit is near.
             if bounds[Limit.MAX_LEVERAGE] != NO_LIMIT and np.float64(gross) * MILLION > np.float64(equity) * np.float64(bounds[Limit.MAX_LEVERAGE]):
                 ratio = i64(min(np.float64(gross) * MILLION / np.float64(max(equity, i64(1))), np.float64(NO_LIMIT)))
@@ -357,13 +368,13 @@ def look(insts: np.ndarray, px: np.ndarray, inst: int, live: bool) -> None:
 
 
 @kernel
-def broken(account: np.ndarray, a: int, bounds: np.ndarray, rules: np.ndarray) -> int:
-    """Latch and give the first loss limit that an account breaks now; PASS when none, or when one is latched already."""
+def broken(account: np.ndarray, a: int, profit: int, day: int, bounds: np.ndarray, rules: np.ndarray) -> int:
+    """Latch and give the first loss limit that an account breaks with its profit, `day` of it today; PASS when none, or one is latched already."""
     if account[a]["latched"] != 0:
         return Denial.PASS
-    account[a]["peak"] = max(account[a]["peak"], account[a]["profit"])
-    loss = account[a]["day_profit"] - account[a]["profit"]
-    fall = account[a]["peak"] - account[a]["profit"]
+    account[a]["peak"] = max(account[a]["peak"], profit)
+    loss = -day
+    fall = account[a]["peak"] - profit
     code: int = Denial.PASS
     which, value = i64(Limit.MAX_DAILY_LOSS), loss
     if loss > bounds[Limit.MAX_DAILY_LOSS]:
@@ -405,31 +416,57 @@ def mark(lane: np.ndarray, insts: np.ndarray, positions: np.ndarray, limits: np.
     row = positions[index]
     some = row["position"] != 0 or row["open_buy"] != 0 or row["open_sell"] != 0 or row["n_open"] != 0
     insts[inst]["held"] = (insts[inst]["held"] | (i64(1) << strat)) if some else (insts[inst]["held"] & ~(i64(1) << strat))
-    if broken(accounts, i64(MAX_STRATEGIES), limits[index]["account"], limits[index]["account_rule"]) != Denial.PASS:
+    publish(lane)
+    total, day = profits(lane, i64(MAX_STRATEGIES))
+    if broken(accounts, i64(MAX_STRATEGIES), total, day, limits[index]["account"], limits[index]["account_rule"]) != Denial.PASS:
         return 1 + MAX_STRATEGIES
-    if broken(accounts, strat, limits[index]["limit"], limits[index]["rule"]) != Denial.PASS:
+    total, day = profits(lane, strat)
+    if broken(accounts, strat, total, day, limits[index]["limit"], limits[index]["rule"]) != Denial.PASS:
         return 1 + strat
     return 0
+
+
+@inlined
+def publish(lane: np.ndarray) -> None:
+    """Tell the other lanes this one's sums of money."""
+    control = lane[0]["control"]
+    if control[0]["n_lanes"] > 1:
+        row, sums = control[0]["money_row"], lane[0]["accounts"][MAX_STRATEGIES]
+        exposure.say(control, row + exposure.GROSS, sums["gross"], sums["profit"])
+        exposure.say(control, row + exposure.NET, sums["long"], sums["short"])
+        exposure.say(control, row + exposure.DAY, sums["profit"] - sums["day_profit"], i64(0))
+
+
+@inlined
+def profits(lane: np.ndarray, a: int) -> tuple[int, int]:
+    """Give an account's profit, all of it and the day's; that of all strategies is over all lanes."""
+    control, accounts = lane[0]["control"], lane[0]["accounts"]
+    if a == MAX_STRATEGIES and control[0]["n_lanes"] > 1:
+        row = control[0]["money_row"]
+        return exposure.total(control, row + exposure.GROSS, Side.SELL), exposure.total(control, row + exposure.DAY, Side.BUY)
+    return i64(accounts[a]["profit"]), i64(accounts[a]["profit"] - accounts[a]["day_profit"])
 
 
 @kernel
 def new_day(lane: np.ndarray, now_ns: int) -> bool:
     """Begin a day at midnight UTC: its loss and its best are counted from here. What is latched stays latched."""
-    control, accounts = lane[0]["control"], lane[0]["accounts"]
+    control = lane[0]["control"]
     day = now_ns // DAY_NS
     if control[0]["day"] == day:
         return False
     control[0]["day"] = day
     for a in range(MAX_STRATEGIES + 1):
-        forget(accounts, a)
+        forget(lane, a)
     return True
 
 
 @kernel
-def forget(accounts: np.ndarray, a: int) -> None:
+def forget(lane: np.ndarray, a: int) -> None:
     """Count an account's loss and its best from its present profit on."""
+    accounts = lane[0]["accounts"]
     accounts[a]["day_profit"] = accounts[a]["profit"]
-    accounts[a]["peak"] = accounts[a]["profit"]
+    publish(lane)
+    accounts[a]["peak"], _ = profits(lane, a)
 
 
 # ---- rates
@@ -470,7 +507,7 @@ def spend_cancel(lane: np.ndarray, limits: np.ndarray, index: int, strat: int, v
 
 @kernel
 def executed(lane: np.ndarray, limits: np.ndarray, index: int, strat: int, now_ns: int) -> bool:
-    """Count an execution of a strategy: True when it has had too many in the window, and must stop until a person resumes it.
+    """Count an execution of a strategy: True when it is the last that it may have in the window, and must stop until a person resumes it.
 
     (Commission Delegated Regulation (EU) 2017/589, article 15(1)(c) and (3): repeated automated execution throttles.)
     """
@@ -479,9 +516,9 @@ def executed(lane: np.ndarray, limits: np.ndarray, index: int, strat: int, now_n
     times[strat, n % EXECUTIONS] = now_ns
     lane[0]["strategies"][strat]["n_executions"] = n + 1
     most = limits[index]["limit"][Limit.MAX_EXECUTIONS]
-    if most >= EXECUTIONS or n < most:
+    if most > EXECUTIONS or n + 1 < most:
         return False
-    return now_ns - times[strat, (n - most) % EXECUTIONS] < limits[index]["limit"][Limit.EXECUTION_WINDOW]
+    return now_ns - times[strat, (n + 1 - most) % EXECUTIONS] < limits[index]["limit"][Limit.EXECUTION_WINDOW]
 
 
 # ---- short sales
@@ -516,6 +553,23 @@ def short_sale(
 
 @kernel
 def check(
+    lane: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray,
+    strat: int, inst: int, side: int, order_px: int, order_qty: int, more: int, slot: int, closing: bool, now_ns: int, verdict: np.ndarray,
+) -> int:  # fmt: skip
+    """Give Denial.PASS or the first reason against an order, and settle what it asked the other lanes for. Arguments as `judge`."""
+    code = judge(
+        lane, halt_symbol, insts, px, products, positions, limits, strat, inst, side, order_px, order_qty, more, slot, closing, now_ns, verdict
+    )
+    control = lane[0]["control"]
+    if control[0]["n_lanes"] > 1:
+        row = control[0]["money_row"]
+        exposure.answer(control, row + exposure.GROSS, Side.BUY, code == Denial.PASS)
+        exposure.answer(control, row + exposure.NET, side, code == Denial.PASS)
+    return code
+
+
+@inlined
+def judge(
     lane: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray,
     strat: int, inst: int, side: int, order_px: int, order_qty: int, more: int, slot: int, closing: bool, now_ns: int, verdict: np.ndarray,
 ) -> int:  # fmt: skip

@@ -32,7 +32,8 @@ NS, SECOND, MINUTE, HOUR, DAY = 1, 10**9, 60 * 10**9, 3600 * 10**9, 86_400 * 10*
 class FieldSpec:
     """A field of a block. `shape` is its terminal in grammar.lark; `dimensions`, `low` and `high` (base units) bound an amount.
 
-    `whole`: the value must be a whole number of its base unit (of 1/s for rates, of 1e-4 for money).
+    `whole`: the value must be a whole number of its base unit (of 1/s for rates, of 1e-4 for money), or of `step` where there is one.
+    Of a limit: `binds` says which of several that match an order holds (BINDS), `scopes` where it may stand, `choices` the words it may be.
     """
 
     shape: str
@@ -45,6 +46,10 @@ class FieldSpec:
     many: bool = False
     active: bool = True
     then: tuple[str, ...] = ()  # what may follow `then`
+    step: Fraction | None = None
+    binds: str = "least"
+    scopes: tuple[str, ...] = ()  # all, where none is named
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,12 @@ def _amount(meaning: str, *dimensions: Dimension, low: int | Fraction = 0, high:
     return FieldSpec("AMOUNT", meaning, dimensions, Fraction(low), None if high is None else Fraction(high), **more)
 
 
+def _choice(meaning: str, *choices: str) -> FieldSpec:
+    return FieldSpec("NAMES", meaning, binds="narrowest", choices=choices)
+
+
 MOST = 10**15  # a bound for counts and money that keeps price x shares inside 64 bits
+MOST_EXECUTIONS = 1024  # core.layout.EXECUTIONS: so many are remembered
 SCOPES = ("default", "symbol", "venue", "strategy")
 SEVERITIES = ("info", "warning", "critical")
 THEN = ("halt",)
@@ -111,17 +121,57 @@ WEIGHTS = ("latency", "cost", "liquidity", "reliability")
 FEES = ("maker", "taker")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
+# Which of several values binds: the tightest, which is the least or the most; or, of what is no bound, the one said for less.
+BINDS = ("least", "most", "narrowest")
+SUMS = ("default", "strategy")  # where limits on sums over all symbols and venues may stand
+ALL = ("default", "symbol", "venue")  # where limits that bind all strategies together may stand
+
 RISK = {
     "max_order_size": _amount("quantity of one order", SHARES, CONTRACTS, high=MOST, whole=True),
     "max_order_value": _amount("price times quantity of one order", *MONEY, high=MOST, whole=True),
     "price_collar": _amount("distance of an order's price from the reference price, as a share of that", RATIO, high=10, whole=True),
-    "max_position": _amount("absolute position if every open order filled", SHARES, CONTRACTS, high=MOST, whole=True),
-    "max_order_rate": _amount("new orders and replaces a second, with one second's worth of burst", RATE, high=Fraction(1, 1_000), whole=True),
-    "max_open_orders": _amount("orders open at once", NUMBER, high=10**6, whole=True),
-    "max_daily_loss": _amount(
-        "loss since midnight UTC, realised and unrealised, fees included; `then halt`: the node halts too", *MONEY, high=MOST, whole=True, then=THEN
+    "collar_reference": _choice(
+        "what the collar is measured from: `mid` of the book, else as `last`; `last` trade, else as `fixed`; `fixed` is what is configured",
+        "mid", "last", "fixed",
     ),
-}
+    "collar_missing": _choice("what becomes of an order when there is no reference price", "deny", "pass"),
+    "max_position": _amount("absolute position if every open order filled", SHARES, CONTRACTS, high=MOST, whole=True),
+    "max_long": _amount("long position if every open order to buy filled", SHARES, CONTRACTS, high=MOST, whole=True),
+    "max_short": _amount("short position, as a positive number, if every open order to sell filled", SHARES, CONTRACTS, high=MOST, whole=True),
+    "max_total_position": _amount(
+        "absolute position in a symbol over all venues, strategies and lanes", SHARES, CONTRACTS, high=MOST, whole=True, scopes=ALL
+    ),
+    "max_open_orders": _amount("orders open at once", NUMBER, high=10**6, whole=True),
+    "max_gross_exposure": _amount("sum of all positions' values, each at its worst", *MONEY, high=MOST, whole=True, scopes=SUMS),
+    "max_net_exposure": _amount(
+        "value of longs less shorts, or the reverse, if every open order that raises it filled", *MONEY, high=MOST, whole=True, scopes=SUMS
+    ),
+    "capital": _amount("what equity is without profit; leverage and margin are measured by it", *MONEY, high=MOST, whole=True, scopes=SUMS),
+    "max_leverage": _amount("gross exposure over equity", NUMBER, high=1_000, whole=True, step=Fraction(1, 10**6), scopes=SUMS),
+    "margin": _amount("share of gross exposure that equity must cover", RATIO, high=10, whole=True, binds="most", scopes=SUMS),
+    "max_daily_loss": _amount(
+        "loss since midnight UTC, realised and unrealised, fees included; `then halt`: new orders are halted too",
+        *MONEY, high=MOST, whole=True, then=THEN, scopes=SUMS,
+    ),
+    "max_drawdown": _amount("fall of profit from the day's best; `then` as of max_daily_loss", *MONEY, high=MOST, whole=True, then=THEN, scopes=SUMS),
+    "max_order_rate": _amount("new orders and replaces a second, with one second's worth of burst", RATE, high=Fraction(1, 1_000), whole=True),
+    "max_message_rate": _amount(
+        "messages of any kind a second to a venue, cancels too", RATE, high=Fraction(1, 1_000), whole=True, scopes=("default", "venue")
+    ),
+    "min_interval": _amount("least time between two orders of a strategy in a symbol at a venue", TIME, high=DAY, whole=True, binds="most"),
+    "duplicate_window": _amount("how long the same order is not sent again while the first is open", TIME, high=DAY, whole=True, binds="most"),
+    "max_executions": _amount(
+        "executions in `execution_window`; with the last of them a strategy stops until a person resumes it",
+        NUMBER, low=1, high=MOST_EXECUTIONS, whole=True, scopes=SUMS,
+    ),
+    "execution_window": _amount(
+        "the time that max_executions is about; all since it was resumed, if left out", TIME, low=NS, high=DAY, whole=True, binds="most", scopes=SUMS
+    ),
+    "restricted": FieldSpec("NAMES", "symbols in which positions may only be reduced"),
+    "locate": _amount(
+        "shares that may be sold short over all lanes; no bound if left out", SHARES, CONTRACTS, high=MOST, whole=True, binds="narrowest", scopes=ALL
+    ),
+}  # fmt: skip
 _CALENDAR = {
     "on": FieldSpec("DATES", "dates with times of their own, such as half days", many=True),
     "except": FieldSpec("DATES", "dates on which nothing happens", many=True),

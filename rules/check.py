@@ -6,6 +6,7 @@ tell by itself is in rules/fields.py, what only all of them together can tell is
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from core.feature import NAMES as FEATURES
@@ -17,7 +18,7 @@ from rules.parse import KEYWORDS
 from rules.resolve import Resolver
 from rules.scan import MAX_NAME
 from rules.span import Source, Span
-from rules.units import RATIO, Quantity, decimal
+from rules.units import RATE, RATIO, Quantity, decimal
 
 
 def load(paths: Sequence[str], read: Read, expand: Expand) -> tuple[model.Policy | None, list[Diagnostic], dict[str, Source]]:
@@ -173,17 +174,26 @@ class _Checker:
 
 
 def _limits(f: Fields) -> dict[str, model.Limit]:
-    """Read the limits of a risk block. Contracts and shares are counted; money and ratios keep their decimals."""
+    """Read the limits of a risk block. Contracts, shares, orders and ns are counted; money and ratios keep their decimals."""
     found = {}
-    for name in catalog.RISK:
-        amount = f.amount(name)
-        if amount is None:
-            continue
-        quantity, then, span = amount
-        money = quantity.dimension in catalog.MONEY
-        exact = money or catalog.RISK[name].dimensions[0] == RATIO
-        value = decimal(quantity.value) if exact else int(quantity.value * (catalog.SECOND if name == "max_order_rate" else 1))
-        found[name] = model.Limit(value, quantity, quantity.dimension[0][0] if money else "", then, span)
+    scope = f.block.words[0].text
+    for name, spec in catalog.RISK.items():
+        if name in f.where and spec.scopes and scope not in spec.scopes:
+            hint = "it is about sums over all symbols and venues" if spec.scopes == catalog.SUMS else "it binds all strategies together"
+            f.fault(f.where[name], "scope", f"'{name}' stands in risk {' or '.join(spec.scopes)}, not in risk {scope}", hint)
+        elif spec.choices:
+            if word := f.choice(name):
+                place = spec.choices.index(word)
+                found[name] = model.Limit(place, Quantity(Fraction(place)), "", "", f.where[name], (word,))
+        elif spec.shape == "NAMES":
+            if names := f.names(name):
+                found[name] = model.Limit(0, Quantity(Fraction(0)), "", "", f.where[name], names)
+        elif (amount := f.amount(name)) is not None:
+            quantity, then, span = amount
+            money = quantity.dimension in catalog.MONEY
+            exact = money or spec.step is not None or spec.dimensions[0] == RATIO
+            value = decimal(quantity.value) if exact else int(quantity.value * (catalog.SECOND if spec.dimensions[0] == RATE else 1))
+            found[name] = model.Limit(value, quantity, quantity.dimension[0][0] if money else "", then, span)
     return found
 
 

@@ -7,13 +7,23 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
-from rules import calendar, model
+from rules import calendar, catalog, model
 from rules.diagnostic import did_you_mean
 from rules.expression import Compare, Constant, Expression, Logic, Measured, Not, text
 from rules.include import Reports
 from rules.units import NUMBER, Quantity, same, show
 
 _SIZES = ("max_order_size", "max_position")
+# Of two limits the first is never above what the second lets it be: said above it, it never binds.
+_WITHIN = (
+    ("max_long", "max_position"), ("max_short", "max_position"), ("max_position", "max_total_position"), ("max_net_exposure", "max_gross_exposure"),
+    ("max_daily_loss", "max_drawdown"),
+)  # fmt: skip
+# What means nothing without another: the second, in the block itself or in risk default.
+_NEEDS = (
+    ("max_leverage", "capital"), ("margin", "capital"), ("execution_window", "max_executions"), ("collar_reference", "price_collar"),
+    ("collar_missing", "price_collar"),
+)  # fmt: skip
 
 
 def check(policy: model.Policy, strategies: Sequence[str], reports: Reports) -> None:
@@ -35,6 +45,16 @@ def _risks(policy: model.Policy, strategies: Sequence[str], reports: Reports) ->
         if size is not None and position is not None and same(size.quantity.dimension, position.quantity.dimension) and size.value > position.value:
             message = f"an order of {size.quantity} never passes from flat: max_position is {position.quantity}"
             reports.add(size.span, "warning", "contradiction", message, f"see line {position.span.line}")
+        for name, other in _WITHIN:
+            inner, outer = risk.limits.get(name), risk.limits.get(other)
+            if inner is not None and outer is not None and same(inner.quantity.dimension, outer.quantity.dimension) and inner.value > outer.value:
+                message = f"{name} of {inner.quantity} never binds: {other} is {outer.quantity}"
+                reports.add(inner.span, "warning", "shadow", message, f"see line {outer.span.line}")
+        for name, other in _NEEDS:
+            if name in risk.limits and not any(other in one.limits for one in (risk, default) if one is not None):
+                severity = "error" if other == "capital" else "warning"
+                hint = "equity, which it is measured by, is capital and profit" if other == "capital" else ""
+                reports.add(risk.limits[name].span, severity, "missing", f"{name} means nothing without {other}", hint)
         if default is not None and risk is not default:
             _narrower(default, risk, reports)
 
@@ -42,14 +62,14 @@ def _risks(policy: model.Policy, strategies: Sequence[str], reports: Reports) ->
 def _narrower(default: model.Risk, risk: model.Risk, reports: Reports) -> None:
     """Compare a narrower block with the default, which binds too."""
     for name, limit in risk.limits.items():
-        wide = default.limits.get(name)
-        if wide is None:
+        wide, binds = default.limits.get(name), catalog.RISK[name].binds
+        if wide is None or limit.names or binds == "narrowest":
             continue
         if not limit.currency and not same(limit.quantity.dimension, wide.quantity.dimension):
             message = f"{name} is {limit.quantity} here and {wide.quantity} in risk default, and both bind"
             reports.add(limit.span, "error", "contradiction", message, f"see {wide.span}")
-        elif limit.currency == wide.currency and limit.value > wide.value:
-            message = f"{name} of {limit.quantity} never binds: risk default allows {wide.quantity}"
+        elif limit.currency == wide.currency and (limit.value > wide.value if binds == "least" else limit.value < wide.value):
+            message = f"{name} of {limit.quantity} never binds: risk default {'allows' if binds == 'least' else 'wants'} {wide.quantity}"
             reports.add(limit.span, "warning", "shadow", message, f"of all limits that match, the tightest binds; see {wide.span}")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rules import model
 from rules.alert import FIRING, Transition
-from rules.decide import Denial, Order
+from rules.decide import UNSAID, Denial, Order
 from rules.evaluate import Leaf, evaluate, truth
 from rules.expression import Apply, Compare, Expression, State, parts, text
 from rules.span import Span
@@ -44,7 +44,8 @@ class Coverage:
 
     def every_block(self) -> dict[str, Span]:
         """Name the blocks that can act in a scenario."""
-        acting = [*self.policy.risks, *self.policy.alerts, *self.policy.notifies, *(c for c in self.policy.calendars if c.kind == "blackout")]
+        risks = [risk for risk in self.policy.risks if risk.limits.keys() - UNSAID]
+        acting = [*risks, *self.policy.alerts, *self.policy.notifies, *(c for c in self.policy.calendars if c.kind == "blackout")]
         return {block.title: block.span for block in acting}
 
     def every_branch(self) -> dict[Branch, Span]:
@@ -52,6 +53,8 @@ class Coverage:
         found: dict[Branch, Span] = {}
         for risk in self.policy.risks:
             for name, limit in risk.limits.items():
+                if name in UNSAID:
+                    continue
                 found |= dict.fromkeys(((f"{risk.title}: {name}", "passed"), (f"{risk.title}: {name}", "denied")), limit.span)
         for alert in self.policy.alerts:
             for where, _ in _atoms(alert):

@@ -12,6 +12,13 @@ from rules.span import Span
 from rules.units import figure
 
 ACCOUNT = ""  # no strategy is called so: all of them together
+# What more than position, open orders, loss and mid decides: a lane knows it (core/risk.py), and a scenario does not say it.
+UNSAID = frozenset(
+    (
+        "max_gross_exposure", "max_net_exposure", "capital", "max_leverage", "margin", "max_drawdown", "max_message_rate", "duplicate_window",
+        "max_executions", "execution_window", "collar_reference",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,10 @@ class Denial:
 
 @dataclass(slots=True)
 class Rates:
-    """Token buckets, one a strategy: a second's worth held (Turner 1986, as in core/risk.py)."""
+    """What earlier orders took: token buckets, one a strategy, a second's worth held (Turner 1986, as in core/risk.py); when the last one passed."""
 
     tokens: dict[str, tuple[Fraction, int]] = field(default_factory=dict)
+    last_ns: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def take(self, strategy: str, rate: int, now_ns: int) -> bool:
         """Take a token."""
@@ -63,6 +71,15 @@ class Rates:
         left = min(left + Fraction(rate * (now_ns - since), catalog.SECOND), Fraction(rate))
         self.tokens[strategy] = (left - (left >= 1), now_ns)
         return left >= 1
+
+    def since(self, order: Order, now_ns: int) -> int | None:
+        """Give the time since a strategy's last order in a symbol at a venue."""
+        last = self.last_ns.get((order.strategy, order.symbol, order.venue))
+        return now_ns - last if last is not None else None
+
+    def passed(self, order: Order, now_ns: int) -> None:
+        """Note an order that passed."""
+        self.last_ns[order.strategy, order.symbol, order.venue] = now_ns
 
 
 def decide(policy: model.Policy, order: Order, own: Standing, account: Standing, mid: Fraction | None, rates: Rates, now_ns: int) -> Denial | None:
@@ -78,20 +95,36 @@ def decide(policy: model.Policy, order: Order, own: Standing, account: Standing,
 
     value = order.price * order.quantity
     away = abs(order.price - mid) / mid if mid else None
-    found = broken("max_order_size", Fraction(order.quantity)) or broken("max_order_value", value) or broken("price_collar", away)
+    found = broken("max_order_size", Fraction(order.quantity)) or broken("max_order_value", value)
+    if found is None and (away is not None or own_limits.get("collar_missing", (0,))[0] == 0):
+        found = broken("price_collar", away)
     if found is not None:
         return found
     sign = 1 if order.side == "buy" else -1
+    way = "max_long" if sign > 0 else "max_short"
+    reduces = sign * own.position + order.quantity <= 0
+    if "restricted" in own_limits and not reduces:
+        return Denial("restricted", own_limits["restricted"][0], Fraction(order.quantity), own_limits["restricted"][1])
     for standing, limits in ((own, own_limits), (account, all_limits)):
-        for name, asked in (
-            ("max_position", Fraction(sign * standing.position + order.quantity)),
-            ("max_daily_loss", standing.loss),
-            ("max_open_orders", Fraction(standing.open_orders + 1)),
-        ):
-            if name in limits and asked > Fraction(limits[name][0]):
-                return Denial(name, limits[name][0], asked, limits[name][1])
+        position = Fraction(sign * standing.position + order.quantity)
+        asked = {"max_position": position, way: position}
+        if not reduces:
+            asked |= {"max_daily_loss": standing.loss, "max_open_orders": Fraction(standing.open_orders + 1)}
+        if limits is all_limits:
+            asked["max_total_position"] = position
+            if sign < 0:
+                asked["locate"] = position
+        for name, amount in asked.items():
+            if name in limits and amount > Fraction(limits[name][0]):
+                return Denial(name, limits[name][0], amount, limits[name][1])
+    if "min_interval" in own_limits:
+        least, span = own_limits["min_interval"]
+        since = rates.since(order, now_ns)
+        if since is not None and since < least:
+            return Denial("min_interval", least, Fraction(since), span)
     if "max_order_rate" in own_limits:
         rate, span = own_limits["max_order_rate"]
         if not rates.take(order.strategy, int(rate), now_ns):
             return Denial("max_order_rate", rate, Fraction(rate) + 1, span)
+    rates.passed(order, now_ns)
     return None

@@ -27,7 +27,12 @@ def condition(found: model.Condition | None) -> str:
 
 
 def _risk(risk: model.Risk) -> dict[str, str]:
-    return {name: show(limit.quantity) + (f" then {limit.then}" if limit.then else "") for name, limit in risk.limits.items()}
+    return {name: limit_text(limit) for name, limit in risk.limits.items()}
+
+
+def limit_text(limit: model.Limit) -> str:
+    """Write a limit as rules do."""
+    return ", ".join(sorted(limit.names)) or show(limit.quantity) + (f" then {limit.then}" if limit.then else "")
 
 
 def _venue(venue: model.Venue) -> dict[str, str]:

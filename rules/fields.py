@@ -126,7 +126,7 @@ class Fields:
             least, most = f"at least {low}" if low is not None else "", f"at most {high}" if high is not None else ""
             self.error(node, "bound", f"'{what}' must be {' and '.join(filter(None, (least, most)))}, found {found}")
             return False
-        step = _step(found.dimension)
+        step = spec.step or _step(found.dimension)
         if spec.whole and (found.value / step).denominator != 1:
             self.error(node, "bound", f"'{what}' goes in steps of {Quantity(step, found.dimension)}, found {found}")
             return False
@@ -198,6 +198,13 @@ class Fields:
         if len(field.names) > MAX_LIST:
             self.error(field.names[MAX_LIST], "bound", f"more than {MAX_LIST} names")
         return tuple(found)
+
+    def choice(self, name: str) -> str:
+        """Read one of the words that the catalogue has for a field; "" if there is none."""
+        found = self.names(name, self.spec.fields[name].choices, f"value of {name}")
+        if len(found) > 1:
+            self.fault(self.where[name], "arguments", f"'{name}' is one of {', '.join(self.spec.fields[name].choices)}")
+        return found[0] if found else ""
 
     def name(self, word: syntax.Word) -> bool:
         """Say whether a word, or a string in its place, may be a name."""

@@ -1,7 +1,8 @@
 """What a policy means: resolved, typed, in exact values. Every block and every field knows where it was written.
 
 `limits_for` is the one place that says which limits bind an order: of every risk block that matches it (default, its symbol, its venue,
-its strategy), the tightest. A narrower block can therefore tighten a limit, never loosen it.
+its strategy), the tightest. A narrower block can therefore tighten a limit, never loosen it. What is no bound (what the collar is measured from) or
+is granted symbol by symbol (locates) is as the narrowest block has it.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from rules import catalog
 from rules.expression import Expression
 from rules.span import Span
 from rules.units import PRICE, Quantity
+
+NARROWNESS = {"default": 0, "venue": 1, "symbol": 2, "strategy": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit. `value`: an int for shares, contracts, orders and orders a second; a Decimal for money and ratios (5% is 0.05).
+    """One limit. `value`: an int for shares, contracts, orders, orders a second, ns; a Decimal for money and ratios (5% is 0.05).
 
-    `currency` is empty but for money. `then`: what else happens when it breaks; empty: the order is denied.
+    `currency` is empty but for money. `then`: what else happens when it breaks; empty: the order is denied. `names`: what was named instead of an
+    amount, the symbols that are restricted (`value` is 0) or a word out of the catalogue's choices (`value` is its place among them).
     """
 
     value: int | Decimal
@@ -51,6 +55,7 @@ class Limit:
     currency: str
     then: str
     span: Span
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,16 +257,22 @@ class Policy:
 def limits_for(policy: Policy, strategy: str, symbol: str, venue: str, currency: str = "USD") -> dict[str, tuple[int | Decimal, Span]]:
     """Give the limits that bind orders of a strategy in a symbol at a venue: name to value and the place of the rule that binds.
 
-    The least value over all risk blocks that match; of equal ones the first written. Limits in money bind only where the symbol trades
-    in that `currency`. A name that is missing has no limit.
+    The tightest value over all risk blocks that match, or the narrowest block's, as the catalogue has it (a strategy is narrower than a symbol, a
+    symbol than a venue); of equal ones the first written. Limits in money bind only where the symbol trades in that `currency`. A name that is
+    missing has no limit.
     """
     found: dict[str, tuple[int | Decimal, Span]] = {}
+    strength: dict[str, int | Decimal] = {}
     for risk in policy.risks:
         if not risk.matches(strategy, symbol, venue):
             continue
         for name, limit in risk.limits.items():
-            if limit.currency in {"", currency} and (name not in found or limit.value < found[name][0]):
-                found[name] = (limit.value, limit.span)
+            spec = catalog.RISK[name]
+            if limit.currency not in {"", currency} or (limit.names and not spec.choices and symbol not in limit.names):
+                continue
+            strong = {"least": -limit.value, "most": limit.value, "narrowest": NARROWNESS[risk.scope]}[spec.binds]
+            if name not in found or strong > strength[name]:
+                found[name], strength[name] = (limit.value, limit.span), strong
     return found
 
 

@@ -50,7 +50,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _block(kind: str, spec: catalog.BlockSpec) -> list[str]:
     idle = "" if spec.active else " Checked and kept; nothing acts on it yet."
     rows = (
-        (f"`{name}`", _value(name, one), _must(one), one.meaning + ("" if one.active else " (kept, not acted on yet)"))
+        (f"`{name}`", _value(name, one), _must(one), one.meaning + _binds(one) + ("" if one.active else " (kept, not acted on yet)"))
         for name, one in spec.fields.items()
     )
     return [f"### {kind}", f"`{kind} {spec.head}".rstrip() + f"`: {spec.meaning}.{idle}", _table(("field", "value", "", "meaning"), rows)]
@@ -60,8 +60,17 @@ def _must(one: catalog.FieldSpec) -> str:
     return ", ".join(word for word, holds in (("required", one.required), ("may repeat", one.many)) if holds)
 
 
+def _binds(one: catalog.FieldSpec) -> str:
+    """Say what holds of several values, where it is not the least, and where a field may stand."""
+    said = {"least": "", "most": "the greatest binds", "narrowest": "the narrowest block's holds"}[one.binds]
+    where = f"in risk {', '.join(one.scopes)}" if one.scopes else ""
+    return "".join(f"; {part}" for part in (said, where) if part)
+
+
 def _value(name: str, one: catalog.FieldSpec) -> str:
     """Show how a field is written."""
+    if one.choices:
+        return " or ".join(f"`{word}`" for word in one.choices)
     if one.shape in {"AMOUNT", "DEADLINE", "MOMENT", "CHARGES"}:
         wanted = " or ".join(dict.fromkeys(describe(d) for d in one.dimensions))
         within = "within " if one.shape == "DEADLINE" else ""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from rules import alert as machine
 from rules import calendar, catalog, model, syntax
-from rules.decide import Order
+from rules.decide import UNSAID, Order
 from rules.diagnostic import Diagnostic, did_you_mean
 from rules.fields import Fields
 from rules.include import Reports, text_of
@@ -228,6 +228,8 @@ class _Reader(Fields):
         elif field.limit is not None and field.limit.text not in catalog.RISK:
             hint = did_you_mean(field.limit.text, catalog.RISK) or f"known are {', '.join(catalog.RISK)}"
             self.error(field.limit, "name", f"unknown limit '{field.limit.text}'", hint)
+        elif field.limit is not None and field.limit.text in UNSAID:
+            self.error(field.limit, "name", f"a scenario does not say what {field.limit.text} is decided by", "a lane knows it: try it on paper")
         elif quantity is None or price is None or at is None:
             return None
         elif quantity.dimension not in catalog.RISK["max_order_size"].dimensions or quantity.value.denominator != 1 or quantity.value <= 0:

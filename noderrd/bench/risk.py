@@ -39,7 +39,7 @@ class Desk:
             self.insts[name] = value
         self.insts["product"] = np.arange(n)
         self.px[:, 0, 0], self.px[:, 1, 0] = 1_000_000, 1_000_200
-        self.products, self.exposure = np.zeros(n, at.PRODUCT), np.zeros((n, at.MAX_LANES), at.EXPOSURE)
+        self.products, self.exposure = np.zeros(n, at.PRODUCT), np.zeros((n + at.MONEY_ROWS, at.MAX_LANES), at.EXPOSURE)
         self.products["exposure_row"] = np.arange(n)
         self.positions, self.limits = np.zeros(at.MAX_STRATEGIES * n, at.POSITION), np.zeros(at.MAX_STRATEGIES * n, at.LIMITS)
         far: dict[int, int] = dict.fromkeys(Limit, 2**60)
@@ -54,7 +54,7 @@ class Desk:
         for which, value in far.items():
             self.limits["limit"][:, which] = self.limits["account"][:, which] = value
         control = self.lane[0]["control"]
-        control[0]["exposure"], control[0]["n_lanes"] = self.exposure.ctypes.data, lanes
+        control[0]["exposure"], control[0]["n_lanes"], control[0]["money_row"] = self.exposure.ctypes.data, lanes, n
         for slot in range(4):  # orders of the first instrument that rest, on both sides
             row = self.lane[0]["orders"][slot]
             row["px"], row["side"], row["ord_status"] = (999_000, Side.BUY, OrdStatus.NEW) if slot % 2 else (1_001_000, Side.SELL, OrdStatus.NEW)

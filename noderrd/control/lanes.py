@@ -64,13 +64,16 @@ class Lane:
         except FileNotFoundError:
             return False
 
-    async def command(self, verb: Command, scope: Scope = Scope.NODE, index: int = 0) -> Done:
-        """Have the lane do something. Raises NoAnswer."""
+    async def command(self, verb: Command, scope: Scope = Scope.NODE, index: int = 0, ref: int = 0, text: str = "") -> Done:
+        """Have the lane do something; `ref` and `text` are an order and a person's word about it. Raises NoAnswer."""
         async with self._turn:
             control = self.shared.control[0]
             head = int(control["command_head"])
             row = self.shared.commands[head % at.COMMAND_SLOTS]
-            row["verb"], row["scope"], row["index"], row["done"] = verb, scope, index, 0
+            row["verb"], row["scope"], row["index"], row["done"], row["ref"] = verb, scope, index, 0, ref
+            said = text.encode()[: at.JOURNAL_DATA]
+            row["text"] = 0
+            row["text"][: len(said)] = np.frombuffer(said, np.uint8)
             row["seq"] = head + 1
             control["command_head"] = head + 1
             with trio.move_on_after(ANSWER_S):

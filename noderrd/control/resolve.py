@@ -23,15 +23,35 @@ from rules.span import Span
 from rules.units import NUMBER, RATIO, UNITS, Quantity
 
 PPM = 1_000_000
-# A limit of the language: the lane's name for it, and what one of it is there: "" as it is, money in 1e-4, a ratio in parts per million.
+MONEY = 10_000
+# A limit of the language: the lane's name for it, and what one of it is there: "" as it is, "px" money in px x shares, "money" in 1e-4 of the
+# currency, "ratio" in parts per million.
 LIMITS: dict[str, tuple[str, str]] = {
     "max_order_size": ("MAX_ORDER_QTY", ""),
-    "max_order_value": ("MAX_ORDER_VALUE", "money"),
+    "max_order_value": ("MAX_ORDER_VALUE", "px"),
     "price_collar": ("PRICE_COLLAR", "ratio"),
+    "collar_reference": ("COLLAR_REFERENCE", ""),
+    "collar_missing": ("COLLAR_MISSING", ""),
     "max_position": ("MAX_POSITION", ""),
-    "max_order_rate": ("MAX_ORDER_RATE", ""),
+    "max_long": ("MAX_LONG", ""),
+    "max_short": ("MAX_SHORT", ""),
+    "max_total_position": ("MAX_TOTAL_POSITION", ""),
     "max_open_orders": ("MAX_OPEN_ORDERS", ""),
+    "max_gross_exposure": ("MAX_GROSS_EXPOSURE", "money"),
+    "max_net_exposure": ("MAX_NET_EXPOSURE", "money"),
+    "capital": ("CAPITAL", "money"),
+    "max_leverage": ("MAX_LEVERAGE", "ratio"),
+    "margin": ("MARGIN", "ratio"),
     "max_daily_loss": ("MAX_DAILY_LOSS", "money"),
+    "max_drawdown": ("MAX_DRAWDOWN", "money"),
+    "max_order_rate": ("MAX_ORDER_RATE", ""),
+    "max_message_rate": ("MAX_MESSAGE_RATE", ""),
+    "min_interval": ("MIN_INTERVAL", ""),
+    "duplicate_window": ("DUPLICATE_WINDOW", ""),
+    "max_executions": ("MAX_EXECUTIONS", ""),
+    "execution_window": ("EXECUTION_WINDOW", ""),
+    "restricted": ("RESTRICTED", ""),
+    "locate": ("LOCATE", ""),
 }
 DEFAULT_BUDGET_NS = 50_000
 RETIRED = Path(__file__).with_name("retired.py")
@@ -122,10 +142,8 @@ def _limits(policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpe
     """Give the limits of a strategy in an instrument; of all strategies together for strategy ""."""
     found: dict[str, tuple[int, int]] = {}
     for name, (value, span) in model.limits_for(policy, strategy, it.symbol, venues[it.venue], it.currency).items():
-        if name not in LIMITS:
-            continue
         ours, kind = LIMITS[name]
-        scale = {"money": it.unit, "ratio": PPM, "": 1}[kind]
+        scale = {"px": it.unit, "money": MONEY, "ratio": PPM, "": 1}[kind]
         found[ours] = (int(Decimal(value) * scale), rules.index(span))
         if _halts(policy, span):
             found["LOSS_HALTS"] = (1, rules.index(span))

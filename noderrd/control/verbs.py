@@ -27,6 +27,8 @@ REFUSED = 77  # EX_NOPERM of sysexits.h: policy says no
 USAGE = 64
 SECOND = 1_000_000_000
 LONGEST_CONFIRM_S = 3600
+LONGEST_REASON = 60  # characters: what is journaled, with who said it
+ORDER_ID = re.compile(r"[0-9A-F]{14}")
 LONGEST_WINDOW_S = 3600
 LONGEST_SILENCE_S = 30 * 86400
 DRILL_S = 10.0
@@ -126,6 +128,27 @@ class Verbs:
     async def do_reconcile(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """What a person has to look into."""
         return {"differences": answers.differences(self._lanes)}
+
+    async def do_accept(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Take a person's word that an order nobody knows of is over, or that a halted venue may trade again; it is journaled with its reason."""
+        what, reason = str(arguments.get("what", "")), str(arguments.get("reason", "")).strip()
+        if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
+            message = f"--reason: 1 to {LONGEST_REASON} characters that say why"
+            raise Refused(message, USAGE)
+        venues = self._node.names()["venue"]
+        named = what in venues
+        if not named and not ORDER_ID.fullmatch(what):
+            message = f"{what!r} is neither an order's number (noderrctl reconcile shows them) nor a venue (there are: {', '.join(venues)})"
+            raise Refused(message, USAGE)
+        self._say("ACCEPT", peer, what=what, reason=reason)
+        ref = 0 if named else int(what, 16)
+        done = await self._node.lane.command(
+            Command.ACCEPT, Scope.VENUE if named else Scope.NODE, venues.index(what) if named else 0, ref, f"{peer.name}: {reason}"
+        )
+        if done.status != 0 or done.acted == 0:
+            message = f"nothing about {what} is in doubt"
+            raise Refused(message)
+        return {"acted": done.acted, "failed": 0, "differences": answers.differences(self._lanes)}
 
     # Alerts.
 

@@ -187,11 +187,12 @@ WHAT: dict[int, Any] = {
     JournalKind.RESUME: _command,
     JournalKind.COMMAND: _command,
     JournalKind.FAULT: _fault,
+    JournalKind.ACCEPTED: lambda row, _: {"said": data_of(row).rstrip(b"\0").decode("utf-8", "replace")},
     JournalKind.FEATURES: lambda row, _: {"features": [float(v) for v in np.frombuffer(data_of(row), np.float32)]},
     JournalKind.FEED: lambda row, _: {"bytes": int(row["size"])},
     JournalKind.GAP: lambda row, _: {"records": words(row)[0]},
 }
-ABOUT_ORDERS = (JournalKind.SENT, JournalKind.DENIED)
+ABOUT_ORDERS = (JournalKind.SENT, JournalKind.DENIED, JournalKind.ACCEPTED)
 ABOUT_PRODUCTS = (JournalKind.CALL, JournalKind.INTENT, JournalKind.FEATURES)  # `inst` is a product there
 REFS = {
     JournalKind.RECEIVED: "seq_num", JournalKind.FEED: "seq_num", JournalKind.TICK: "seq_num", JournalKind.CALL: "decision",

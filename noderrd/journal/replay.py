@@ -103,6 +103,7 @@ class Again:
             JournalKind.FEED: self._feed, JournalKind.TICK: self._tick, JournalKind.CALL: self._call, JournalKind.RECEIVED: self._received,
             JournalKind.SENT: self._unprompted, JournalKind.DENIED: self._unprompted, JournalKind.LOGIN: self._login, JournalKind.DOWN: self._down,
             JournalKind.HALT: self._command, JournalKind.RESUME: self._command, JournalKind.COMMAND: self._command,
+            JournalKind.ACCEPTED: self._accepted,
         }  # fmt: skip
         while (row := ahead.take()) is not None:
             kind = int(row["kind"])
@@ -263,6 +264,14 @@ class Again:
         verb, scope, index, status = decode.words(row)[:4]
         if verb in (Command.RESUME, Command.RELEASE) and status == 0:
             cold.afresh(self._lane(), Scope(scope), index)
+
+    def _accepted(self, row: np.void, _ahead: "Ahead") -> None:
+        """A person settled an order whose fate was not known; of a venue, what changed comes with its next login."""
+        it = self._lane()
+        slots = np.flatnonzero(it.orders["cl_ord_id"] == row["ref"]) if row["ref"] else []
+        it.control["base_ns"] = row["ts_ns"]
+        for slot in slots:
+            cold.settle_order(it, self._desk, int(slot))
 
     def _unprompted(self, row: np.void, _ahead: "Ahead") -> None:
         """A message that no intent asked for: our lane sent it by itself, too, or an operator had it sent."""

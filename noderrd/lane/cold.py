@@ -124,6 +124,8 @@ def recount(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions
     n = insts.shape[0]
     for p in range(products.shape[0]):
         exposure.put(lane[0]["control"], products[p]["exposure_row"], i64(0), i64(0))
+    for k in range(at.MONEY_ROWS):
+        exposure.put(lane[0]["control"], lane[0]["control"][0]["money_row"] + k, i64(0), i64(0))
     for index in range(positions.shape[0]):
         positions[index]["gross"] = 0
         positions[index]["long"] = 0
@@ -133,6 +135,7 @@ def recount(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions
         if buy != 0 or sell != 0 or positions[index]["fills"] != 0:
             risk.mark(lane, insts, positions, limits, index // n, index % n)
             exposure.change(lane[0]["control"], products[insts[index % n]["product"]]["exposure_row"], buy, sell)
+    risk.publish(lane)
 
 
 @entry
@@ -164,7 +167,35 @@ def forget_paper(
             positions[index]["fills"] = 0
     recount(lane, insts, products, positions, limits)
     for a in range(at.MAX_STRATEGIES + 1):
-        risk.forget(lane[0]["accounts"], a)
+        risk.forget(lane, a)
+
+
+@entry
+def forget_losses(lane: np.ndarray, a: int) -> None:
+    """Count an account's losses from now on."""
+    risk.forget(lane, a)
+
+
+@entry
+def accept(
+    lane: np.ndarray, work: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, slot: int
+) -> None:  # fmt: skip
+    """End an order whose fate nobody told, because a person says so: it reserves nothing more. An execution of it would still count."""
+    order = lane[0]["orders"]
+    inst, strat = order[slot]["inst"], order[slot]["strat"]
+    index = strat * insts.shape[0] + inst
+    buy, sell = session.worst(positions, index)
+    order_state.finish(order, slot, positions, index, OrdStatus.CANCELED)
+    session.shift(lane, insts, products, positions, index, inst, buy, sell)
+    orders.drop_live(lane, insts, slot)
+    risk.mark(lane, insts, positions, limits, strat, inst)
+    record.notify_order(lane, work, insts, products, order, slot, now(lane[0]["control"]))
+
+
+@entry
+def journal_text(lane: np.ndarray, kind: int, venue: int, strat: int, inst: int, ref: int, text: np.ndarray) -> None:
+    """Journal uint8[JOURNAL_DATA] of text at the present time."""
+    record.journal(lane, kind, venue, strat, inst, now(lane[0]["control"]), ref, text, 0, at.JOURNAL_DATA)
 
 
 @kernel
@@ -391,9 +422,9 @@ def set_halt(shared: Shared, scope: int, index: int, value: int) -> int:
 def afresh(shared: Shared, scope: int, index: int) -> None:
     """Clear what a person's resuming clears."""
     if scope in {Scope.NODE, Scope.STRATEGY}:
-        account = shared.accounts[at.MAX_STRATEGIES if scope == Scope.NODE else index]
-        account["latched"] = 0
-        account["day_profit"] = account["peak"] = account["profit"]
+        which = at.MAX_STRATEGIES if scope == Scope.NODE else index
+        shared.accounts[which]["latched"] = 0
+        forget_losses(shared.lane, which)
     if scope == Scope.STRATEGY:
         row = shared.strategies[index]
         row["n_executions"] = 0
@@ -445,6 +476,48 @@ def flatten_scope(shared: Shared, work: np.ndarray, settle: Callable[[], None], 
     return result
 
 
+def doubtful(shared: Shared, cl_ord_id: int) -> int:
+    """Give the slot of an order that a person may settle: it is Unknown, or at a venue that is halted until it is reconciled; -1 if there is none."""
+    live = shared.lane[0]["live"][: shared.lane[0]["n_live"]]
+    for slot in live[shared.orders["cl_ord_id"][live] == cl_ord_id]:
+        row = shared.orders[slot]
+        if row["ord_status"] == OrdStatus.UNKNOWN or shared.control[0]["halt_venue"][row["venue"]] == Halt.RECONCILE:
+            return int(slot)
+    return -1
+
+
+def settle_order(shared: Shared, work: np.ndarray, slot: int) -> None:
+    """Take a person's word that an order is over, and let its symbol trade again if it was the last one that nobody knew of."""
+    accept(shared.lane, work, shared.insts, shared.products, shared.positions, shared.limits, slot)
+    inst = shared.orders[slot]["inst"]
+    rest = shared.orders[shared.lane[0]["live"][: shared.lane[0]["n_live"]]]
+    if shared.halt_symbol[inst] == Halt.RECONCILE and not np.any((rest["inst"] == inst) & (rest["ord_status"] == OrdStatus.UNKNOWN)):
+        shared.halt_symbol[inst] = Halt.NONE
+
+
+def settle_venue(shared: Shared, v: int) -> None:
+    """Take a person's word that a venue may trade again. A session that was refused is forgotten and begun anew, from its first message."""
+    row = shared.venues[v]
+    if row["session_state"] == Session.REFUSED:
+        row["have_order_session"] = row["failures"] = row["connect_at_ns"] = 0
+        row["session_state"] = Session.DOWN
+    shared.control[0]["halt_venue"][v] = Halt.NONE
+
+
+def take_word(shared: Shared, work: np.ndarray, v: int, ref: int, text: np.ndarray) -> int:
+    """Settle an order (`ref`) or a venue by a person's word, which is journaled first: 1, or 0 when nothing about it was in doubt."""
+    slot = doubtful(shared, ref) if ref else -1
+    if slot < 0 and (ref or shared.control[0]["halt_venue"][v] != Halt.RECONCILE):
+        return 0
+    about = shared.orders[slot] if ref else {"venue": v, "strat": -1, "inst": -1}
+    journal_text(shared.lane, JournalKind.ACCEPTED, int(about["venue"]), int(about["strat"]), int(about["inst"]), ref, text)
+    if ref:
+        settle_order(shared, work, slot)
+    else:
+        settle_venue(shared, v)
+    return 1
+
+
 def obey(
     shared: Shared, work: np.ndarray, load: Callable[[], None], reload: Callable[[], int], settle: Callable[[], None], log: Any
 ) -> None:  # fmt: skip
@@ -476,6 +549,8 @@ def obey(
         elif verb == Command.LOAD:
             load()
             row["acted"] = 1
+        elif verb == Command.ACCEPT:
+            row["acted"] = take_word(shared, work, index, int(row["ref"]), row["text"].copy())
         elif verb == Command.HAND:
             row["acted"] = 1  # the loop has returned, and that was all: noderrd.lane.process
         elif verb in (Command.PAUSE, Command.CONTINUE):

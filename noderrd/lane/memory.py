@@ -46,7 +46,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         "products": ((sizes.n_products,), at.PRODUCT),
         "positions": ((pairs,), at.POSITION),
         "limits": ((2 * pairs,), at.LIMITS),  # those that bind, then those that are staged
-        "exposure": ((sizes.n_products, at.MAX_LANES), at.EXPOSURE),
+        "exposure": ((sizes.n_products + at.MONEY_ROWS, at.MAX_LANES), at.EXPOSURE),
         "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
     }
 

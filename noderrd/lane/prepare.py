@@ -218,7 +218,7 @@ def share_exposure(spec: LaneSpec, shared: Shared) -> np.ndarray:
     array = shared.exposure
     if spec.exposure:
         array = np.memmap(spec.exposure, at.EXPOSURE, "r+").reshape(-1, at.MAX_LANES)
-    shared.control[0]["exposure"] = array.ctypes.data
+    shared.control[0]["exposure"], shared.control[0]["money_row"] = array.ctypes.data, len(array) - at.MONEY_ROWS
     return array
 
 

@@ -10,12 +10,14 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-from core import exposure
-from core.codes import Side
+from core import exposure, risk
+from core.codes import Denial, Limit, Side
+from core.integer import i64
 from core.jit import entry
-from core.layout import CONTROL, EXPOSURE, MAX_LANES
+from core.layout import CONTROL, EXPOSURE, INSTRUMENT, LANE, LIMITS, MAX_LANES, MAX_STRATEGIES, MONEY_ROWS, NO_LIMIT, POSITION, PRODUCT
 
 LIMIT = 1_000
+PX = 1_000_000
 
 
 @entry
@@ -64,6 +66,50 @@ def churn(control, row, limit, rounds, seed, held, truth):
         exposure.change(control, row, -held[slot], 0)
 
 
+@entry
+def trade(lane, halts, insts, px, products, positions, limits, verdict, limit, rounds, seed, truth, result):
+    """Ask risk for orders of random size at random sides, up to 8 at a time, and let them end: their worth is reserved, and given back at the end.
+
+    `truth` as in `churn`, of gross exposure; grants and breaches in result.
+    """
+    x = seed
+    for k in range(rounds):
+        x = (x * 6364136223846793005 + 1442695040888963407) & 0x7FFFFFFFFFFFFFFF
+        qty = 1 + (x >> 33) % 400
+        if k % 8 == 0 or k == rounds - 1:
+            held = positions[0]["open_buy"]
+            add(truth, -held * PX)
+            positions[0]["open_buy"] = 0
+            exposure.change(lane[0]["control"], 0, -held, 0)
+            risk.mark(lane, insts, positions, limits, 0, 0)
+        if k == rounds - 1:
+            return
+        code = risk.check(
+            lane, halts, insts, px, products, positions, limits, 0, 0, i64(Side.BUY), i64(PX), qty, qty, i64(-1), False, i64(1), verdict
+        )
+        if code == Denial.PASS:
+            positions[0]["open_buy"] += qty
+            risk.mark(lane, insts, positions, limits, 0, 0)
+            result[0] += 1
+            if add(truth, qty * PX) + qty * PX > limit:
+                result[1] += 1
+        elif code != Denial.MAX_GROSS_EXPOSURE:
+            result[2] += 1
+
+
+def trader(array, k, lanes, limit):
+    """Give what `trade` takes of a lane, up to the verdict."""
+    lane, insts, products = np.zeros(1, LANE), np.zeros(1, INSTRUMENT), np.zeros(1, PRODUCT)
+    control = lane[0]["control"][0]
+    control["exposure"], control["place"], control["n_lanes"], control["money_row"] = array.ctypes.data, k, lanes, 1
+    insts["tick"], insts["lot"], insts["unit"], insts["multiplier"], insts["n"], insts["mark"] = 1, 1, 10_000, 1, 1, PX
+    limits = np.zeros(MAX_STRATEGIES, LIMITS)
+    limits["limit"] = limits["account"] = NO_LIMIT
+    limits["account"][:, Limit.MAX_GROSS_EXPOSURE] = limit
+    px = np.full((1, 2, 1), PX)
+    return lane, np.zeros(1, np.int64), insts, px, products, np.zeros(MAX_STRATEGIES, POSITION), limits, np.zeros(4, np.int64), limit
+
+
 def place(array, k, lanes):
     control = np.zeros(1, CONTROL)
     control[0]["exposure"], control[0]["place"], control[0]["n_lanes"] = array.ctypes.data, k, lanes
@@ -104,6 +150,49 @@ def test_threads_that_claim_at_once_never_hold_more_than_the_limit():
     assert held[:, 8].sum() > 0
     assert held[:, 9].sum() == 0, "never more than the limit"
     assert truth[0] == array["buy"].sum() == array["asked_buy"].sum() == 0
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="needs threads that run at the same time")
+def test_lanes_that_trade_at_once_never_reserve_more_money_than_the_limit():
+    array, truth = np.zeros((1 + MONEY_ROWS, MAX_LANES), EXPOSURE), np.zeros(1, np.int64)
+    result = np.zeros((4, 3), np.int64)
+    limit = LIMIT * PX
+    trade(*trader(array, 0, 1, limit), 1, 1, truth.ctypes.data, np.zeros(3, np.int64))
+    work = [(*trader(array, k, 4, limit), 100_000, k + 1, truth.ctypes.data, result[k]) for k in range(4)]
+    threads = [threading.Thread(target=trade, args=arguments) for arguments in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert result[:, 0].min() > 0
+    assert result[:, 1].sum() == 0, "never more than the limit"
+    assert result[:, 2].sum() == 0, "nothing else denies"
+    assert truth[0] == 0
+    assert not any(array[name].any() for name in ("buy", "sell", "asked_buy", "asked_sell"))
+
+
+def _trader(folder, k, lanes, rounds):
+    array = np.memmap(folder / "exposure", EXPOSURE, "r+").reshape(-1, MAX_LANES)
+    truth, result = np.memmap(folder / "truth", np.int64, "r+"), np.memmap(folder / f"result{k}", np.int64, "r+")
+    trade(*trader(array, k, lanes, LIMIT * PX), rounds, k + 7, truth.ctypes.data, result)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(config.DISABLE_JIT, reason="needs processes that run at the same time")
+def test_processes_that_trade_at_once_never_reserve_more_money_than_the_limit(tmp_path):
+    sizes = {"exposure": EXPOSURE.itemsize * MAX_LANES * (1 + MONEY_ROWS), "truth": 8, "result0": 24, "result1": 24}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    spawn = multiprocessing.get_context("spawn")
+    lanes = [spawn.Process(target=_trader, args=(tmp_path, k, 2, 300_000)) for k in range(2)]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    assert [lane.exitcode for lane in lanes] == [0, 0]
+    result = [np.memmap(tmp_path / f"result{k}", np.int64, "r") for k in range(2)]
+    assert all(it[0] > 0 and it[1] == 0 and it[2] == 0 for it in result)
+    assert not np.memmap(tmp_path / "exposure", np.int64, "r").any()
 
 
 def _lane(folder, k, rounds):

@@ -9,7 +9,7 @@ import pytest
 from core import risk
 from core.codes import BookState, Denial, Halt, Limit, Mode, OrderFlag, OrdStatus, Reference, Side
 from core.jit import entry
-from core.layout import EXECUTIONS, EXPOSURE, INSTRUMENT, LANE, LIMITS, MAX_LANES, MAX_STRATEGIES, NO_LIMIT, POSITION, PRODUCT
+from core.layout import EXECUTIONS, EXPOSURE, INSTRUMENT, LANE, LIMITS, MAX_LANES, MAX_STRATEGIES, MONEY_ROWS, NO_LIMIT, POSITION, PRODUCT
 
 NOW = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -67,8 +67,8 @@ class Desk:
         self.positions, self.limits = np.zeros(MAX_STRATEGIES * N, POSITION), np.zeros(MAX_STRATEGIES * N, LIMITS)
         self.limits["limit"] = self.limits["account"] = NO_LIMIT
         self.limits["rule"] = self.limits["account_rule"] = -1
-        self.exposure = np.zeros((3, MAX_LANES), EXPOSURE)
-        self.control[0]["exposure"], self.control[0]["n_lanes"] = self.exposure.ctypes.data, 1
+        self.exposure = np.zeros((3 + MONEY_ROWS, MAX_LANES), EXPOSURE)
+        self.control[0]["exposure"], self.control[0]["n_lanes"], self.control[0]["money_row"] = self.exposure.ctypes.data, 1, 3
         self.verdict = np.zeros(4, np.int64)
 
     def limit(self, which, value, account=False):
@@ -569,13 +569,73 @@ def test_the_least_time_between_two_orders(desk):
 def test_so_many_executions_in_a_window_stop_a_strategy(desk):
     desk.limit(Limit.MAX_EXECUTIONS, 3)
     desk.limit(Limit.EXECUTION_WINDOW, SECOND)
-    assert [executed(desk.lane, desk.limits, NOW + k) for k in (0, 1, 2, SECOND)] == [False] * 4, "the fourth is a window later than the first"
-    assert executed(desk.lane, desk.limits, NOW + SECOND), "a fourth within a window"
+    assert [executed(desk.lane, desk.limits, NOW + k) for k in (0, 1, SECOND)] == [False] * 3, "the third is a window later than the first"
+    assert executed(desk.lane, desk.limits, NOW + SECOND), "a third within a window"
+    desk.limit(Limit.EXECUTION_WINDOW, SECOND + 1)
     desk.limit(Limit.MAX_EXECUTIONS, EXECUTIONS)
+    assert [executed(desk.lane, desk.limits, NOW + SECOND) for _ in range(EXECUTIONS - 4)] == [False] * (EXECUTIONS - 5) + [True]
+    desk.limit(Limit.MAX_EXECUTIONS, EXECUTIONS + 1)
     assert not executed(desk.lane, desk.limits, NOW + SECOND), "more than are remembered are not limited"
 
 
 # ---- over all lanes
+
+
+def others(desk, gross=0, long=0, short=0, profit=0, day=0):
+    """Let another lane have these sums; this one is the third of three."""
+    desk.control[0]["n_lanes"], desk.control[0]["place"] = 3, 2
+    rows = desk.exposure[3:, 0]
+    rows["buy"], rows["sell"] = (gross, long, day), (profit, short, 0)
+
+
+@pytest.mark.parametrize(("which", "code", "side"), [
+    (Limit.MAX_GROSS_EXPOSURE, Denial.MAX_GROSS_EXPOSURE, Side.BUY), (Limit.MAX_NET_EXPOSURE, Denial.MAX_NET_EXPOSURE, Side.BUY),
+    (Limit.MAX_NET_EXPOSURE, Denial.MAX_NET_EXPOSURE, Side.SELL),
+])  # fmt: skip
+def test_exposure_in_money_is_that_of_all_lanes_and_is_reserved_before_the_send(desk, which, code, side):
+    value = BID * 100
+    others(desk, gross=4 * value, long=4 * value, short=4 * value)
+    desk.limit(which, 5 * value, account=True)
+    desk.limit(Limit.MAX_ORDER_RATE, 10**6)
+    name = "buy" if side == Side.BUY else "sell"
+    assert desk.ask(side=side, px=BID + 100) == code
+    assert desk.said() == (5 * value, 5 * value + 100 * 100, 8)
+    assert not desk.exposure[3:, 2]["buy"].any()
+    assert not any(desk.exposure[asked].any() for asked in ("asked_buy", "asked_sell")), "what is denied asks for nothing any more"
+    assert desk.ask(side=side) == Denial.PASS
+    assert desk.exposure[3, 2]["buy"] == desk.exposure[4, 2][name] == value, "held until its own sums say it"
+    assert desk.ask(side=side, qty=10) == code
+    desk.limit(which, NO_LIMIT, account=True)
+    desk.limit(Limit.MAX_TOTAL_POSITION, 0, account=True)
+    assert desk.ask(side=side, qty=10) == Denial.MAX_TOTAL_POSITION
+    assert desk.exposure[3, 2]["buy"] == value, "refused by a later check: given back"
+    desk.mark()
+    assert desk.exposure[3, 2]["buy"] == 0, "a mark tells what is: nothing was entered here"
+
+
+@pytest.mark.parametrize("which", [Limit.MAX_DAILY_LOSS, Limit.MAX_DRAWDOWN])
+def test_losses_and_equity_are_those_of_all_lanes(desk, which):
+    others(desk, profit=-700, day=-700)
+    desk.limit(which, 1_000, account=True)
+    assert desk.mark() == 0
+    desk.positions[INDEX]["cash"] = -300
+    assert desk.mark() == 0
+    desk.positions[INDEX]["cash"] = -301
+    assert desk.mark() == 1 + ACCOUNT
+    assert (desk.exposure[3, 2]["sell"], desk.exposure[5, 2]["buy"]) == (-301, -301)
+    fresh = Desk()
+    others(fresh, profit=-1)
+    fresh.limit(Limit.CAPITAL, BID * 100, account=True)
+    fresh.limit(Limit.MAX_LEVERAGE, 1_000_000, account=True)
+    assert fresh.ask() == Denial.MAX_LEVERAGE
+    fresh.exposure[3, 0]["sell"] = 0
+    assert fresh.ask() == Denial.PASS
+
+
+def test_a_lane_that_begins_a_day_counts_from_all_lanes_profit(desk):
+    others(desk, profit=500)
+    assert new_day(desk.lane, NOW + 86_400 * SECOND)
+    assert (desk.accounts[ACCOUNT]["day_profit"], desk.accounts[ACCOUNT]["peak"]) == (0, 500)
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
