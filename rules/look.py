@@ -143,7 +143,8 @@ def _in_field(here: Place, names: Mapping[str, Sequence[str]]) -> Iterator[Sugge
             "during": names.get("schedule", ()),
         }
         yield from (Suggestion(name, "name", DESCRIPTIONS.get(name, here.field)) for name in declared.get(here.field, ()))
-        yield from (Suggestion(name, "value", spec.meaning) for name in (spec.choices if spec is not None else ()))
+        if spec is not None:
+            yield from (Suggestion(name, "value", spec.meaning) for name in spec.choices)
     elif shape == "SHARES":
         yield from (Suggestion(name, "value", "weight") for name in catalog.WEIGHTS)
     elif shape == "FAULT":

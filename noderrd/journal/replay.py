@@ -268,7 +268,7 @@ class Again:
     def _accepted(self, row: np.void, _ahead: "Ahead") -> None:
         """A person settled an order whose fate was not known; of a venue, what changed comes with its next login."""
         it = self._lane()
-        slots = np.flatnonzero(it.orders["cl_ord_id"] == row["ref"]) if row["ref"] else []
+        slots = np.flatnonzero((it.orders["cl_ord_id"] == row["ref"]) & (row["ref"] != 0))
         it.control["base_ns"] = row["ts_ns"]
         for slot in slots:
             cold.settle_order(it, self._desk, int(slot))

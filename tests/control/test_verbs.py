@@ -234,6 +234,22 @@ async def test_reconcile_shows_what_is_not_known(node):
     assert "symbol MSFT" in found[2]["what"]
 
 
+async def test_a_person_s_word_reaches_the_lane_with_who_and_why(node):
+    async with obeying(node) as (verbs, lane):
+        assert await refusal(verbs.handle("accept", {"what": "00000000000063", "reason": " "}, PEER)) == 64
+        assert await refusal(verbs.handle("accept", {"what": "00000000000063", "reason": "x" * 61}, PEER)) == 64
+        assert await refusal(verbs.handle("accept", {"what": "nobody", "reason": "so"}, PEER)) == 64
+        assert lane.seen == []
+        ring = node.lane.shared.commands
+        answer = await verbs.handle("accept", {"what": "00000000000063", "reason": "never arrived"}, PEER)
+        assert answer["differences"] == []
+        row = ring[int(node.lane.shared.control[0]["command_head"]) - 1]
+        assert (int(row["verb"]), int(row["ref"])) == (Command.ACCEPT, 99)
+        assert bytes(row["text"]).rstrip(b"\0").decode() == f"{PEER.name}: never arrived"
+        await verbs.handle("accept", {"what": "EDGE", "reason": "a new day"}, PEER)
+        assert lane.seen[-1] == (Command.ACCEPT, Scope.VENUE, 1)
+
+
 async def test_a_policy_is_taken_whole_or_not_at_all(make, tmp_path):
     node = make()
     rules = tmp_path / "rules.d" / "10-test.rules"

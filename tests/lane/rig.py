@@ -113,12 +113,13 @@ class Lane:
     def count(self, counter: Counter) -> int:
         return int(self.shared.control[0]["counters"][counter])
 
-    def command(self, verb: int, scope: int = Scope.NODE, index: int = 0) -> Any:
+    def command(self, verb: int, scope: int = Scope.NODE, index: int = 0, ref: int = 0, text: bytes = b"") -> Any:
         """Put one command into the ring and wait for the answer."""
         control = self.shared.control[0]
         row = self.shared.commands[int(control["command_head"]) % at.COMMAND_SLOTS]
         seq = int(control["command_head"]) + 1
-        row["verb"], row["scope"], row["index"], row["done"] = verb, scope, index, 0
+        row["verb"], row["scope"], row["index"], row["done"], row["ref"] = verb, scope, index, 0, ref
+        row["text"] = np.frombuffer(text.ljust(at.JOURNAL_DATA, b"\0"), np.uint8)
         row["seq"] = seq
         control["command_head"] = seq
         self.until(lambda: row["done"] == seq)

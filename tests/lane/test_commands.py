@@ -141,10 +141,16 @@ def test_a_daily_loss_cancels_denies_and_is_lifted_by_a_person(make):
 def test_too_many_executions_stop_the_strategy_until_a_person_resumes_it(make):
     desk = make(limits={"MAX_EXECUTIONS": 3, "EXECUTION_WINDOW": 3600 * 10**9})
     (order,) = resting(desk)
-    for _ in range(4):
+    for _ in range(2):
         desk.venue.fill(order, 10)
+    desk.order_is("PARTIALLY_FILLED", 80, 20)
+    assert desk.shared.control[0]["halt_strategy"][0] == 0
+    desk.venue.fill(order, 10)
     desk.until(lambda: desk.shared.control[0]["halt_strategy"][0] == Halt.EXECUTIONS)
-    desk.order_is("CANCELED", 0, 40)
+    desk.order_is("CANCELED", 0, 30)
+    desk.ask(b"B", 100, 999_900)
+    desk.serve(0.1)
+    assert len(desk.entered()) == 1, "it is not called any more"
     desk.command(Command.RESUME, Scope.STRATEGY)
     resting(desk)
 

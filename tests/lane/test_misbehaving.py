@@ -1,7 +1,9 @@
 """Venues that do not behave: in each scene position, what is reserved and the money equal an independent tape, and orders stop at the limit."""
 
 from core import position
-from core.codes import Command, Counter, Denial, Halt, Scope
+from core.codes import Command, Counter, Denial, Halt, JournalKind, Scope
+from core.layout import JOURNAL_SLOTS
+from noderrd.lane.record import RESERVE
 
 
 def equal(desk, reserved):
@@ -195,6 +197,60 @@ def test_an_accepted_order_that_is_dead_reserves_nothing(desk):
     desk.send()
     desk.order_is("CANCELED", 0, 0)
     equal(desk, (0, 0))
+
+
+def test_a_priority_update_moves_the_order_to_another_price_and_reference(desk):
+    order = desk.send()
+    desk.order_is("NEW", 100, 0)
+    desk.venue.tell(b"T" + bytes(8) + order.ref.to_bytes(4, "big") + (999_800).to_bytes(8, "big") + b"Y" + (777).to_bytes(8, "big"))
+    desk.until(lambda: desk.orders()[0]["order_ref"] == 777)
+    assert (desk.orders()[0]["px"], desk.orders()[0]["queue_ahead"]) == (999_800, -1)
+    desk.venue.fill(order, 100, px=999_800)
+    desk.order_is("FILLED", 0, 100)
+    equal(desk, (0, 0))
+    assert desk.count(Counter.IMPOSSIBLE) == 0
+
+
+def test_a_person_s_word_settles_an_order_that_nobody_knows_of(desk):
+    """Journaled before it counts; the symbol trades again with the last one; an execution that comes after all is booked."""
+    desk.venue.on_enter = lambda order: None
+    first, second = desk.send(), desk.send()
+    desk.until(lambda: all(desk.order(k)[0] == "UNKNOWN" for k in range(2)))
+    number = [int(row["cl_ord_id"]) for row in desk.orders()]
+    assert desk.command(Command.ACCEPT, ref=1, text=b"kim: a number that is none")["acted"] == 0
+    assert desk.command(Command.ACCEPT, ref=number[0], text=b"kim: never arrived")["acted"] == 1
+    assert desk.order(0) == ("CANCELED", 0, 0)
+    equal(desk, (100, 0))
+    assert desk.shared.halt_symbol[desk.inst] == Halt.RECONCILE, "there is another"
+    assert desk.command(Command.ACCEPT, ref=number[1], text=b"kim: nor this")["acted"] == 1
+    equal(desk, (0, 0))
+    assert desk.shared.halt_symbol[desk.inst] == 0
+    said = [row for row in desk.lane.records() if row["kind"] == JournalKind.ACCEPTED and row["inst"] == desk.inst]
+    assert [(int(row["ref"]), bytes(row["data"]).rstrip(b"\0")) for row in said] == [
+        (number[0], b"kim: never arrived"), (number[1], b"kim: nor this")
+    ]  # fmt: skip
+    assert desk.command(Command.ACCEPT, ref=number[1], text=b"kim: twice")["acted"] == 0
+    second.leaves = 100
+    desk.venue.fill(second, 30)
+    desk.until(lambda: desk.count(Counter.IMPOSSIBLE) == 1)
+    assert desk.position["position"] == 30
+    equal(desk, (0, 0))
+    assert first.executed == 0
+
+
+def test_an_order_that_the_journal_has_no_room_for_is_denied_and_cancels_go_on(desk):
+    desk.send()
+    desk.order_is("NEW", 100, 0)
+    desk.lane.drains = False
+    control = desk.shared.control[0]
+    control["journal_tail"] = control["journal_head"] - JOURNAL_SLOTS + RESERVE - 1
+    desk.ask(b"B", 100, 999_900)
+    assert desk.denied() == Denial.JOURNAL_FULL
+    assert desk.command(Command.CANCEL_ALL, Scope.SYMBOL, desk.inst)["acted"] == 1
+    desk.order_is("CANCELED", 0, 0)
+    desk.lane.drains = True
+    desk.send()
+    equal(desk, (100, 0))
 
 
 def test_one_that_speaks_of_an_order_we_do_not_hold_is_halted(desk):

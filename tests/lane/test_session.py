@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from core.codes import Counter, Denial, Halt, OrdStatus, Session
+from core.codes import Command, Counter, Denial, Halt, OrdStatus, Scope, Session
 
 
 def test_a_first_login_asks_for_message_one_and_a_later_one_for_what_is_next(make):
@@ -41,6 +41,11 @@ def test_another_session_than_the_one_we_know_halts_the_venue_until_a_person_has
     desk.until(lambda: desk.shared.venues[0]["session_state"] == Session.REFUSED)
     assert desk.shared.control[0]["halt_venue"][0] == Halt.RECONCILE
     assert "reconcile" in desk.said()
+    assert desk.command(Command.ACCEPT, Scope.VENUE, 0, text=b"kim: the new day's")["acted"] == 1
+    desk.until(lambda: desk.shared.venues[0]["session_state"] == Session.UP)
+    assert desk.shared.control[0]["halt_venue"][0] == 0
+    assert bytes(desk.shared.venues[0]["order_session"]) == b"TEST000002"
+    assert desk.command(Command.ACCEPT, Scope.VENUE, 0, text=b"kim: again")["acted"] == 0
 
 
 def test_heartbeats_go_out_when_nothing_else_does(desk):
