@@ -2,8 +2,6 @@
 
 from core import position
 from core.codes import Command, Counter, Denial, Halt, JournalKind, Scope
-from core.layout import JOURNAL_SLOTS
-from noderrd.lane.record import RESERVE
 
 
 def equal(desk, reserved):
@@ -236,21 +234,6 @@ def test_a_person_s_word_settles_an_order_that_nobody_knows_of(desk):
     assert desk.position["position"] == 30
     equal(desk, (0, 0))
     assert first.executed == 0
-
-
-def test_an_order_that_the_journal_has_no_room_for_is_denied_and_cancels_go_on(desk):
-    desk.send()
-    desk.order_is("NEW", 100, 0)
-    desk.lane.drains = False
-    control = desk.shared.control[0]
-    control["journal_tail"] = control["journal_head"] - JOURNAL_SLOTS + RESERVE - 1
-    desk.ask(b"B", 100, 999_900)
-    assert desk.denied() == Denial.JOURNAL_FULL
-    assert desk.command(Command.CANCEL_ALL, Scope.SYMBOL, desk.inst)["acted"] == 1
-    desk.order_is("CANCELED", 0, 0)
-    desk.lane.drains = True
-    desk.send()
-    equal(desk, (100, 0))
 
 
 def test_one_that_speaks_of_an_order_we_do_not_hold_is_halted(desk):
