@@ -49,7 +49,8 @@ def test_the_c_api_gives_what_python_gives():
         ours.input[0] = row
         assert ort.run_once(ours.call) == 0
         got.append(ours.output[0].copy())
-    assert np.array_equal(np.vstack(got), python_runs(ALPHA, rows)), "the same library, the same bits"
+    assert ours.dense
+    assert np.allclose(np.vstack(got), python_runs(ALPHA, rows), rtol=1e-4, atol=1e-6), "but for the order of additions"
     assert np.allclose(np.sum(got, axis=1), 1, atol=1e-5)
 
 
