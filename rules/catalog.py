@@ -67,6 +67,7 @@ class MetricSpec:
     """A measured value. `low` and `high` bound what it can ever be; None is no bound.
 
     `together`: what it is when its labels select several series: their "sum", "max", "min", or "all" values as one series (latencies).
+    `by`: the labels that a node measures it by, all if None; a back-test and a scenario know them all. `active`: a node measures it.
     """
 
     dimension: Dimension
@@ -75,6 +76,8 @@ class MetricSpec:
     low: Fraction | None = None
     high: Fraction | None = None
     together: str = "max"
+    by: tuple[str, ...] | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +274,11 @@ _ZERO, _ONE = Fraction(0), Fraction(1)
 
 
 def _latency(meaning: str) -> MetricSpec:
-    return MetricSpec(TIME, meaning, ("strategy", "symbol", "venue"), _ZERO, together="all")
+    return MetricSpec(TIME, meaning, ("strategy", "symbol", "venue"), _ZERO, together="all", by=())
 
 
-def _count(meaning: str, *labels: str) -> MetricSpec:
-    return MetricSpec(NUMBER, meaning, labels, _ZERO, together="sum")
+def _count(meaning: str, *labels: str, by: tuple[str, ...] | None = ()) -> MetricSpec:
+    return MetricSpec(NUMBER, meaning, labels, _ZERO, together="sum", by=by)
 
 
 METRICS: dict[str, MetricSpec] = {
@@ -292,24 +295,28 @@ METRICS: dict[str, MetricSpec] = {
     "fill": _latency("send to a fill"),
     "feed_age": MetricSpec(TIME, "time since a feed was last heard, heartbeats too", ("venue", "line"), _ZERO),
     "messages": _count("feed messages applied", "venue", "symbol"),
-    "lost": _count("feed messages that a line lost; the other line or a retransmission may have brought them", "venue", "line"),
+    "lost": _count("feed messages that a line lost; the other line or a retransmission may have brought them", "venue", "line", by=None),
     "gaps": _count("gaps in a feed's sequence numbers", "venue", "line"),
     "orders": _count("orders sent", "strategy", "symbol", "venue"),
-    "fills": _count("executions", "strategy", "symbol", "venue"),
+    "fills": _count("executions", "strategy", "symbol", "venue", by=None),
     "rejects": _count("orders that a venue rejected", "strategy", "symbol", "venue"),
     "denials": _count("intents that risk refused", "strategy", "symbol", "venue"),
-    "open_orders": _count("own orders that can still fill", "strategy", "symbol", "venue"),
+    "open_orders": _count("own orders that can still fill", "strategy", "symbol", "venue", by=None),
     "lane_restarts": _count("starts of a lane after its first"),
     "position": MetricSpec(SHARES, "shares held; negative is short", ("strategy", "symbol", "venue"), together="sum"),
-    "pnl": MetricSpec(USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue"), together="sum"),
-    "daily_loss": MetricSpec(USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO, together="sum"),
+    "pnl": MetricSpec(
+        USD, "profit since midnight UTC, realised and unrealised, after fees", ("strategy", "symbol", "venue"), together="sum", by=("strategy",)
+    ),
+    "daily_loss": MetricSpec(
+        USD, "loss since midnight UTC; 0 while there is a profit", ("strategy", "symbol", "venue"), _ZERO, together="sum", by=("strategy",)
+    ),
     "spread": MetricSpec(TICKS, "best ask minus best bid", ("symbol", "venue")),
     "mid": MetricSpec(USD, "middle of best bid and best ask", ("symbol", "venue"), _ZERO),
     "edge": MetricSpec(TICKS, "what a model expects the mid to move: the difference of its chances times its mean move", ("symbol",)),
     "uncertainty": MetricSpec(NUMBER, "1 minus the largest class probability of a model's score, scaled to 0..1", ("symbol",), _ZERO, _ONE),
     "imbalance": MetricSpec(NUMBER, "(bid - ask) / (bid + ask) quantity at the best prices", ("symbol", "venue"), -_ONE, _ONE),
     "fill_ratio": MetricSpec(RATIO, "filled over ordered shares of the day's ended orders", ("strategy", "symbol", "venue"), _ZERO, _ONE, "min"),
-    "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE, "min"),
+    "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE, "min", active=False),
     "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO, together="sum"),
     "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO, together="sum"),
 }
@@ -326,6 +333,7 @@ FUNCTIONS: dict[str, FunctionSpec] = {
     "ewma": FunctionSpec("exponentially weighted mean whose half-life is the window"),
     "absent": FunctionSpec("true if there was no value", "truth"),
 }
+ORDERED = ("delta", "ewma")  # ask for values in their order: a node counts latencies, and keeps no order of them
 PERCENTILES = {name: FunctionSpec(f"the value that {share} of all values are not above") for name, share in
                (("p50", "half"), ("p75", "75 %"), ("p90", "90 %"), ("p95", "95 %"), ("p99", "99 %"), ("p999", "99.9 %"))}  # fmt: skip
 FUNCTIONS |= PERCENTILES
@@ -347,6 +355,7 @@ ACTIONS: dict[str, ActionSpec] = {
     "circuit_break": ActionSpec("take a part out of service", "part", lasts=True),
 }
 PARTS = ("router", "model", "strategies", "mesh")
+IDLE_PARTS = ("model", "mesh")  # nothing takes them out of service yet
 
 FAULTS: dict[str, FaultSpec] = {
     "network.delay": FaultSpec("packets leave later", {"on": None, "delay": TIME, "jitter": TIME, "for": TIME}, ("jitter",)),

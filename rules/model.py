@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from rules import catalog
-from rules.expression import Expression
+from rules.expression import Apply, Expression, Measured, parts
 from rules.span import Span
 from rules.units import PRICE, Quantity
 
@@ -277,7 +277,7 @@ def limits_for(policy: Policy, strategy: str, symbol: str, venue: str, currency:
 
 
 def inactive(policy: Policy) -> list[str]:
-    """Name what is declared and that noderrd does not act on yet: `alert slow_tick`, `venue NSDQ: weight, cap`."""
+    """Name what is declared and that noderrd does not act on yet: `schedule day`, `venue NSDQ: weight, cap`, `alert a: rejects by venue`."""
     found = []
     for block in policy.blocks:
         spec = catalog.BLOCKS[block.kind]
@@ -287,9 +287,34 @@ def inactive(policy: Policy) -> list[str]:
         idle = [name for name in block.where if name in spec.fields and not spec.fields[name].active]
         if isinstance(block, Venue) and any(fee.dimension != PRICE for fee in block.fees.values()):
             idle.append("fee as a ratio")
+        if isinstance(block, Alert):
+            idle += _unacted(block)
         if idle:
             found.append(f"{block.title}: {', '.join(idle)}")
     return found
+
+
+def _unacted(alert: Alert) -> list[str]:
+    """Name what an alert asks for and no node measures, and what it would take out of service and nothing does."""
+    found = [f"circuit_break({part})" for action in alert.actions for part in action.arguments if part in catalog.IDLE_PARTS]
+    waiting = [condition.when for condition in (alert.until, alert.when) if condition is not None]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Measured):
+            spec = catalog.METRICS[one.name]
+            lacking = [label for label, _, _ in one.labels if spec.by is not None and label not in spec.by]
+            if not spec.active or lacking:
+                found.append(f"{one.name} by {', '.join(lacking)}" if lacking else one.name)
+            continue
+        inner = one.arguments if isinstance(one, Apply) else parts(one)
+        if isinstance(one, Apply) and one.function in catalog.ORDERED and any(_latency(it) for it in inner):
+            found.append(f"{one.function} of a latency")
+        waiting += reversed(inner)
+    return list(dict.fromkeys(found))
+
+
+def _latency(e: Expression) -> bool:
+    return isinstance(e, Measured) and catalog.METRICS[e.name].together == "all"
 
 
 def whole(value: Fraction) -> int | None:

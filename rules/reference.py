@@ -20,7 +20,8 @@ def reference() -> str:
         *(part for kind, spec in catalog.SCENARIO.items() for part in _block(kind, spec)),
         "## Metrics",
         "`together`: what a metric is when its labels select several series: their sum, the greatest or least, or all values as one series.",
-        _table(("metric", "unit", "labels", "range", "together", "meaning"), (_metric(name, one) for name, one in catalog.METRICS.items())),
+        "`by`: the labels that a running node measures it by. Scenarios know all labels, back-tests those that are on record.",
+        _table(("metric", "unit", "labels", "by", "range", "together", "meaning"), (_metric(name, one) for name, one in catalog.METRICS.items())),
         "## Functions",
         "Each takes one metric and a window: `p99(ack) over 10s`. `max` and `min` of several values take no window.",
         _table(("function", "gives"), ((f"`{name}`", one.meaning) for name, one in catalog.FUNCTIONS.items())),
@@ -29,7 +30,7 @@ def reference() -> str:
         _table(("subject", "labels", "states"), ((f"`{name}`", ", ".join(labels), ", ".join(s)) for name, (s, labels) in catalog.STATES.items())),
         "## Actions",
         _table(("action", "what it does"), ((f"`{_action(name, one)}`", one.meaning) for name, one in catalog.ACTIONS.items())),
-        f"Parts that `circuit_break` takes out of service: {', '.join(catalog.PARTS)}.",
+        f"Parts that `circuit_break` takes out of service: {', '.join(catalog.PARTS)}; nothing does so yet with {' and '.join(catalog.IDLE_PARTS)}.",
         "## Faults",
         _table(("fault", "parameters", "what it does"), ((f"`{n}`", _params(one), one.meaning) for n, one in catalog.FAULTS.items())),
         "## Features",
@@ -101,7 +102,9 @@ def _range(low: Fraction | None, high: Fraction | None, dimension: tuple[tuple[s
 
 def _metric(name: str, one: catalog.MetricSpec) -> tuple[str, ...]:
     bound = _range(one.low, one.high, one.dimension).removeprefix(", ")
-    return f"`{name}`", unit_name(one.dimension) or "number", ", ".join(one.labels), bound, one.together, one.meaning
+    by = "none" if one.by == () else ", ".join(one.by or ()) if one.by is not None or not one.labels else "all"
+    meaning = one.meaning + ("" if one.active else " (no node measures it yet)")
+    return f"`{name}`", unit_name(one.dimension) or "number", ", ".join(one.labels), by, bound, one.together, meaning
 
 
 def _action(name: str, one: catalog.ActionSpec) -> str:

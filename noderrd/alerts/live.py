@@ -1,7 +1,7 @@
 """What alerts watch, on a node that runs: read from the lanes' shared memory once a second, into the history that rules are evaluated on.
 
 Latencies are not sampled: a percentile over a window is that of every single value in it (telemetry.windows). Not measured here, and therefore
-missing: `score` (of other nodes) and `bandwidth`.
+missing: `score` of other nodes, and what rules.catalog does not list under `by`.
 """
 
 import json
@@ -41,6 +41,7 @@ class Measures:
         self.history = History()
         self._window, self._figures = window, figures
         self._moves: dict[str, float] = {}  # by model file
+        self._received: dict[str, tuple[int, int]] = {}  # by interface: when, and bytes since its start
 
     def take(self, view: LaneView, node: str, pids: dict[str, int], now_ns: int) -> None:
         """Take a sample of everything; `node` is its state, `pids` the processes whose memory is measured."""
@@ -60,6 +61,15 @@ class Measures:
         self._money(view, now_ns)
         for name, pid in pids.items():
             self.history.add(now_ns, "memory", {"process": name}, _resident(pid))
+        self._interfaces(now_ns)
+
+    def _interfaces(self, now_ns: int) -> None:
+        """Bytes a nanosecond since the look before; a counter that fell began anew, and is missing once."""
+        for name, seen in psutil.net_io_counters(pernic=True).items():
+            before_ns, before = self._received.get(name, (now_ns, seen.bytes_recv))
+            if now_ns > before_ns and seen.bytes_recv >= before:
+                self.history.add(now_ns, "bandwidth", {"interface": name}, (seen.bytes_recv - before) / (now_ns - before_ns))
+            self._received[name] = (now_ns, seen.bytes_recv)
 
     def _venues(self, view: LaneView, now_ns: int) -> None:
         ages = []
@@ -131,6 +141,8 @@ class Measures:
         metric = leaf.arguments[0] if isinstance(leaf, Apply) else leaf
         if not isinstance(metric, Measured) or metric.name not in STAGES:
             return self.history.read(leaf, now_ns)
+        if metric.labels:
+            return MISSING  # those of all orders would be the answer to another question
         counts = self._window(leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)[STAGES[metric.name]]
         return of_counts(counts, leaf.function if isinstance(leaf, Apply) else "max", leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)
 

@@ -3,12 +3,17 @@
 import contextlib
 import dataclasses
 import json
+import math
+from types import SimpleNamespace
 
+import numpy as np
+import psutil
 import pytest
 import trio
 from control import desk
 
 from core.codes import Command, Counter, Halt, Scope, Stage
+from core.layout import BUCKETS
 from noderrd.alerts.live import Measures
 from noderrd.control.circuits import Circuits
 from noderrd.lane.spec import ModelSpec
@@ -144,3 +149,22 @@ def test_lost_edge_and_fill_ratio_have_values(make, tmp_path):
     assert (value("lost"), value("lost", venue="EDGE"), value("lost", venue="EDGE", line="a")) == (11, 11, 7)
     assert value("edge", symbol=node.lane.spec.products[0]) == pytest.approx(0.5 * 2.5)
     assert value("fill_ratio") == 0.25
+
+
+def test_a_latency_by_label_is_missing_and_an_interface_has_a_bandwidth(make, monkeypatch):
+    node = make(desk.POLICY)
+    verbs = desk.verbs(node)
+    view = verbs._watch.views()[0]
+    measures = Measures(lambda ns: np.eye(len(Stage), BUCKETS, 7, np.int64), verbs._watch.orders.figures)
+
+    def value(name, *labels):
+        return measures.read(Measured(name, labels, (), None, None), 4_000_000_000)
+
+    assert value("decode") > 0
+    assert math.isnan(value("decode", ("venue", True, "EDGE")))
+    for second, received in ((1, 500), (2, 1_500), (3, 7), (4, 2_000_000_007)):
+        monkeypatch.setattr(psutil, "net_io_counters", lambda pernic, n=received: {"eth7": SimpleNamespace(bytes_recv=n)})
+        measures.take(view, "ready", {}, second * 1_000_000_000)
+        if second == 2:
+            assert measures.read(Measured("bandwidth", (("interface", True, "eth7"),), (), None, None), 2_000_000_000) == pytest.approx(1e-6)
+    assert value("bandwidth", ("interface", True, "eth7")) == 2.0, "bytes a nanosecond; a counter that fell began anew"

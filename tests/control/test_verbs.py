@@ -11,8 +11,9 @@ import trio
 from control import desk
 from control.desk import OTHER, PEER
 
+from core import layout as at
 from core.codes import Command, Halt, Scope
-from noderrd.control import lanes
+from noderrd.control import lanes, policy
 from noderrd.control.server import Refused
 from noderrd.control.verbs import moment
 from noderrd.host.files import processors
@@ -20,6 +21,15 @@ from noderrd.lane.spec import LaneSpec
 from noderrd.net.probe import Probe
 
 pytestmark = pytest.mark.usefixtures("untried")
+LATER = """\
+schedule day {
+  Mon-Fri 09:30-16:00 America/New_York
+}
+reputation {
+  half_life 30d
+  tier all otherwise weight 1
+}
+"""
 NOON = datetime.fromisoformat("2026-11-25T12:00:00+01:00")
 
 
@@ -296,9 +306,50 @@ async def test_a_confirmed_policy_stays_and_can_be_undone(make, tmp_path):
         assert [row["version"] for row in history] == [1, 2]
         assert (await verbs.handle("rules", {"verb": "undo"}, PEER))["applied"]
         assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 1_000
+        assert (await verbs.handle("rules", {"verb": "undo", "version": 2}, PEER))["version"] == 4
+        assert node.lane.spec.limits[0].limits["MAX_POSITION"][0] == 500
+        who = {(row["who"], row["at"] > 0) for row in (await verbs.handle("rules", {"verb": "history"}, PEER))["versions"][1:]}
+        assert who == {(PEER.name, True)}
         shown = await verbs.handle("rules", {"verb": "show", "version": 2}, PEER)
         assert "500 shares" in "".join(shown["files"].values())
         assert await refusal(verbs.handle("rules", {"verb": "show", "version": 99}, PEER)) == 1
+
+
+async def test_what_nothing_acts_on_yet_is_named_when_applied_and_when_shown(make, tmp_path):
+    node = make()
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY + LATER)
+    async with obeying(node) as (verbs, _):
+        applied = await verbs.handle("rules", {"verb": "apply", "paths": [str(other)]}, PEER)
+        assert {"schedule day", "reputation"} <= set(applied["inactive"])
+        shown = await verbs.handle("rules", {"verb": "show"}, PEER)
+        assert shown["inactive"] == applied["inactive"]
+        assert "half_life 30d" in "".join(shown["files"].values())
+
+
+async def test_a_policy_too_long_to_be_journaled_in_pieces_is_taken_by_command(make, tmp_path, monkeypatch):
+    node = make()
+    monkeypatch.setattr(at, "STAGED_TEXT", 100)
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY.replace("1_000 shares", "500 shares"))
+    async with obeying(node) as (verbs, lane):
+        assert (await verbs.handle("rules", {"verb": "apply", "paths": [str(other)]}, PEER))["applied"]
+        assert Command.RELOAD in [command for command, *_ in lane.seen]
+    assert int(node.lane.shared.staged[0]["seq"]) == 0, "nothing was staged"
+
+
+async def test_a_daemon_that_dies_while_a_policy_is_put_into_force_comes_back_with_the_one_that_was_kept(make, tmp_path):
+    node = make()
+    other = tmp_path / "other.rules"
+    other.write_text(desk.POLICY.replace("1_000 shares", "500 shares"))
+    async with obeying(node):
+        await node._take(policy.from_disk([other]))  # the lane runs by it, and the daemon is gone before the version is kept
+    assert LaneSpec.read(node.folder / "run" / "lane0.json").limits[0].limits["MAX_POSITION"][0] == 500
+    after = make()
+    assert after.version.version == 1
+    assert after.lane.spec.limits[0].limits["MAX_POSITION"][0] == 1_000
+    assert LaneSpec.read(after.folder / "run" / "lane0.json") == after.lane.spec
+    assert after._changed, "a lane that is taken over is told"
 
 
 async def test_files_with_faults_are_told_and_nothing_changes(node, tmp_path):
