@@ -60,6 +60,11 @@ class Telemetry:
     slow_us: int = field(default=0, metadata={"low": 0})  # an order slower than that is looked into; 0: the slowest of a thousand
 
 
+def credential(name: str) -> str:
+    """Give what a systemd credential (LoadCredential=) holds. Raises OSError, UnicodeDecodeError."""
+    return (Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials/noderrd.service")) / name).read_text("ascii").strip()
+
+
 def addresses(text: str) -> str:
     """Check host:port, or several parted by commas: empty, or what was expected."""
     return next((wrong for one in text.split(",") if (wrong := address(one.strip()))), "")
@@ -85,7 +90,7 @@ class Venue:
         """Give the password. Raises OSError when the credential cannot be read."""
         if self.credential is None:
             return self.password or ""
-        return (Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials/noderrd.service")) / self.credential).read_text("ascii").strip()
+        return credential(self.credential)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,7 @@ class FieldSpec:
     binds: str = "least"
     scopes: tuple[str, ...] = ()  # all, where none is named
     choices: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)  # of a target: what may follow it, and how that looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,24 @@ BLOCKS: dict[str, BlockSpec] = {
             "act": FieldSpec("GUARD", "when its score may be acted on", active=False),
         },
     ),
-    "notify": BlockSpec("NAME", "somebody to tell", {"webhook": FieldSpec("TEXT", "an http(s) URL that takes a POST", required=True)}),
+    "notify": BlockSpec(
+        "NAME",
+        "somebody to tell, by one of these",
+        {
+            "webhook": FieldSpec(
+                "TARGET",
+                "an http(s) URL that takes a POST of JSON; signed (HMAC-SHA256) with the credential named `secret`, if one is",
+                options={"secret": "NAME"},
+            ),
+            "alertmanager": FieldSpec("TARGET", "the base URL of an Alertmanager (API v2)"),
+            "mail": FieldSpec(
+                "TARGET", "a mail address, by the SMTP server `via`, `from` an address", options={"via": "HOST:PORT", "from": "ADDRESS"}
+            ),
+            "command": FieldSpec(
+                "TARGET", "the absolute path of a program that gets the message as JSON on its standard input; no shell, no arguments"
+            ),
+        },
+    ),
     "alert": BlockSpec(
         "NAME info | warning | critical",
         "a condition that is watched, and what happens when it holds",
@@ -348,7 +366,8 @@ STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 ACTIONS: dict[str, ActionSpec] = {
     "log": ActionSpec("write a line to the log"),
-    "webhook": ActionSpec("POST to a notify target", "notify"),
+    "notify": ActionSpec("tell a notify target, when it fires and when it is resolved", "notify"),
+    "webhook": ActionSpec("the same, for a target that is a webhook", "notify"),
     "halt": ActionSpec("halt new orders: of the node, or of the strategy named", "strategy?"),
     "cancel_all": ActionSpec("cancel every open order"),
     "flatten": ActionSpec("cancel, then close every position"),

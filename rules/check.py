@@ -153,7 +153,8 @@ class _Checker:
             features = f.names("features", FEATURES, "feature")
             return model.Model(**head, file=f.text("file"), features=features, symbols=f.names("symbols"), act=f.guard("act"))
         if kind == "notify":
-            return model.Notify(**head, webhook=f.url("webhook"))
+            how, to, options = f.target()
+            return model.Notify(**head, how=how, to=to, options=options)
         if kind in {"schedule", "blackout"}:
             return model.Calendar(**head, windows=f.windows(), specials=f.specials(), left_out=f.left_out())
         quiet = f.names("blackout", self.names["blackout"], "blackout") if kind != "reputation" else ()

@@ -31,6 +31,7 @@ def check(policy: model.Policy, strategies: Sequence[str], reports: Reports) -> 
     _risks(policy, strategies, reports)
     _caps(policy, reports)
     _calendars(policy, reports)
+    _targets(policy, reports)
     if policy.reputation is not None:
         _tiers(policy.reputation, reports)
 
@@ -98,6 +99,15 @@ def _calendars(policy: model.Policy, reports: Reports) -> None:
                 continue
             if calendar.always(known[name]) or (chaos.every.days and calendar.always_inside(chaos.every, known[name])):
                 reports.add(chaos.where["every"], "error", "never", f"{chaos.title} never runs: blackout {name} covers every time that it is due")
+
+
+def _targets(policy: model.Policy, reports: Reports) -> None:
+    how = {one.name: one.how for one in policy.notifies}
+    for alert in policy.alerts:
+        for action in alert.actions:
+            if action.name == "webhook" and how.get(action.arguments[0], "webhook") not in {"", "webhook"}:
+                message = f"notify {action.arguments[0]} is no webhook"
+                reports.add(alert.where["do"], "error", "name", message, f'write notify("{action.arguments[0]}")')
 
 
 def _tiers(reputation: model.Reputation, reports: Reports) -> None:

@@ -29,7 +29,7 @@ class Coverage:
                 self.branches.add((where, str(seen).lower()))
         if any(one.state == FIRING for one in moved):
             self.blocks.add(alert.title)
-            self.blocks |= {f"notify {name}" for action in alert.actions if action.name == "webhook" for name in action.arguments}
+            self.blocks |= {f"notify {name}" for action in alert.actions if action.name in {"notify", "webhook"} for name in action.arguments}
         self.blocks |= {f"blackout {name}" for name in silent}
 
     def order(self, order: Order, denial: Denial | None) -> None:

@@ -53,7 +53,7 @@ def _model(one: model.Model) -> dict[str, str]:
 
 
 def _notify(notify: model.Notify) -> dict[str, str]:
-    return {"webhook": notify.webhook}
+    return {notify.how: notify.to, **notify.options}
 
 
 def _alert(alert: model.Alert) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The fields of one block as typed values. A fault is told where it stands, and its value is None: the rest of the block is still read."""
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TypeVar
@@ -19,6 +20,21 @@ _F = TypeVar("_F", bound=syntax.Field)
 
 MAX_LIST = 256  # entries of one field
 WEEK = 7 * catalog.DAY
+# Parts of a target: the code of what they must look like, in words, and an example.
+_TARGETS = {
+    "webhook": ("url", "an http or https URL", "http://127.0.0.1:9099/hook"),
+    "alertmanager": ("url", "an http or https URL", "http://127.0.0.1:9093"),
+    "mail": ("mail", "a mail address", "desk@example.org"),
+    "command": ("path", "an absolute path", "/usr/local/bin/page"),
+    "secret": ("credential", "the name of a credential: letters, digits, '.', '_' and '-'", "ops-hook"),
+    "via": ("address", "host:port of an SMTP server", "mx.example.org:25"),
+    "from": ("mail", "a mail address", "node@example.org"),
+}
+_PATTERNS = {
+    "mail": re.compile(r"[^@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}"),
+    "path": re.compile(r"/[^\0]+"),
+    "credential": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"),
+}
 
 
 class Fields:
@@ -44,6 +60,9 @@ class Fields:
         if not any(first <= line <= last for line in faulty):  # else what is missing was perhaps there, and could not be read
             if block.kind in {"schedule", "blackout"} and not self._fields.keys() - {"except"}:
                 self.fault(self.head, "never", f"{block.title} never begins: it has no times", "such as: Mon-Fri 09:30-16:00 America/New_York")
+            if block.kind == "notify" and not self._fields:
+                known = ", ".join(self.spec.fields)
+                self.fault(self.head, "missing", f"{block.title} reaches nobody", f"say how, by one of {known}")
             for name, spec in self.spec.fields.items():
                 if spec.required and name not in self._fields:
                     self.fault(self.head, "missing", f"{block.title} has no '{name}'", f"{name}: {spec.meaning}")
@@ -151,19 +170,40 @@ class Fields:
             self.error(field.value, "empty", f"'{name}' is empty")
         return field.value.text
 
-    def url(self, name: str) -> str:
-        """Read an http or https URL."""
-        field = self._one(name, syntax.Text)
-        if field is None:
-            return ""
-        try:
-            parts = urlsplit(field.value.text)
-            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and field.value.text.isascii()
-        except ValueError:
-            good = False
-        if not good or " " in field.value.text:
-            self.error(field.value, "url", f"'{name}' wants an http or https URL", 'such as "http://127.0.0.1:9099/hook"')
-        return field.value.text
+    def target(self) -> tuple[str, str, dict[str, str]]:
+        """Read how somebody is told: the one field of a notify block, its value, and what follows it."""
+        fields = [field for found in self._fields.values() for field in found if isinstance(field, syntax.Target)]
+        for extra in fields[1:]:
+            self.error(extra, "duplicate", f"{self.block.title} has a target already", "declare another notify: an alert may tell several")
+        if not fields:
+            return "", "", {}
+        how, to, known = fields[0].word.text, fields[0].value, self.spec.fields[fields[0].word.text].options
+        code, wanted, example = _TARGETS[how]
+        if not _looks(code, to.text):
+            self.error(to, code, f"'{how}' wants {wanted}", f'such as "{example}"')
+        options: dict[str, str] = {}
+        for option in fields[0].options:
+            name, value = option.name.text, option.value
+            assert isinstance(value, syntax.Word)
+            if name not in known:
+                hint = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else "nothing follows it")
+                self.error(option.name, "name", f"'{how}' has no '{name}'", hint)
+            elif name in options:
+                self.error(option, "duplicate", f"'{name}' is given twice")
+            else:
+                options[name] = value.text
+                code, wanted, example = _TARGETS[name]
+                if not _looks(code, value.text):
+                    self.error(value, code, f"'{name}' wants {wanted}", f'such as "{example}"')
+        if how == "mail":
+            for name in (name for name in known if name not in options and all(o.name.text in known for o in fields[0].options)):
+                self.error(
+                    fields[0],
+                    "missing",
+                    f"'mail' has no '{name}'",
+                    'such as: mail "desk@example.org" via "mx.example.org:25" from "node@example.org"',
+                )
+        return how, to.text, options
 
     def condition(self, name: str, longest_ns: int = MAX_WINDOW) -> Condition | None:
         """Read a condition and how long it must hold."""
@@ -461,6 +501,20 @@ class Fields:
             except ValueError:
                 self.error(field.weight, "bound", "a weight has an exact decimal")
         return tuple(found) if len(found) == len(fields) and fields else None
+
+
+def _looks(code: str, text: str) -> bool:
+    """Say whether a part of a target looks as it must."""
+    if not text.isascii() or " " in text or not text.isprintable():
+        return False
+    if code in {"url", "address"}:
+        try:
+            parts = urlsplit(text if code == "url" else f"smtp://{text}")
+            whole = parts.scheme in {"http", "https"} if code == "url" else parts.port is not None and parts.netloc == text
+            return whole and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            return False
+    return _PATTERNS[code].fullmatch(text) is not None
 
 
 def _step(dimension: Dimension) -> Fraction:

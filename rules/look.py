@@ -132,7 +132,8 @@ def _in_field(here: Place, names: Mapping[str, Sequence[str]]) -> Iterator[Sugge
             yield from (Suggestion(name, "value", "fee") for name in catalog.FEES)
     elif shape == "ACTIONS":
         if called is not None:
-            known = {"webhook": names.get("notify", ()), "halt": names.get("strategy", ()), "circuit_break": catalog.PARTS}.get(called, ())
+            targets, strategies = names.get("notify", ()), names.get("strategy", ())
+            known = {"notify": targets, "webhook": targets, "halt": strategies, "circuit_break": catalog.PARTS}.get(called, ())
             yield from (Suggestion(name, "name", called) for name in known)
         else:
             yield from (Suggestion(name, "function", action.meaning) for name, action in catalog.ACTIONS.items())
@@ -151,6 +152,9 @@ def _in_field(here: Place, names: Mapping[str, Sequence[str]]) -> Iterator[Sugge
         yield from _faults(here)
     elif shape == "EXPECTATION":
         yield from (Suggestion(name, "name", "alert") for name in names.get("alert", ()))
+    elif shape == "TARGET":
+        options = spec.options if spec is not None else {}
+        yield from (Suggestion(name, "field", looks) for name, looks in options.items() if here.before == "STRING")
     elif shape not in {"TEXT", "DATES", "WINDOW"}:
         yield from _in_expression(here, names, called)
 

@@ -118,9 +118,11 @@ class Model(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify(Block):
-    """A target."""
+    """Somebody to tell: `how` (a field of catalog's notify), where, and what that takes (`secret`: the name of a credential; `via`, `from`)."""
 
-    webhook: str
+    how: str
+    to: str
+    options: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ _SHAPES = (
     "CHARGES",
     "SHARES",
     "TEXT",
+    "TARGET",
     "NAMES",
     "SETTINGS",
     "CONDITION",
@@ -533,6 +534,10 @@ class _Build(Transformer[Any, Any]):
 
     def text(self, items: list[Any]) -> Any:
         return syntax.Text(items[0].at, items[1].end, _word(items[0]), _word(items[1]))
+
+    def target(self, items: list[Any]) -> Any:
+        options = tuple(syntax.Named(name.at, value.end, _word(name), _word(value)) for name, value in zip(items[2::2], items[3::2], strict=True))
+        return syntax.Target(items[0].at, items[-1].end, _word(items[0]), _word(items[1]), options)
 
     def names(self, items: list[Any]) -> Any:
         return syntax.Names(items[0].at, items[-1].end, _word(items[0]), _nodes(items, syntax.Word))

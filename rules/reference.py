@@ -80,6 +80,7 @@ def _value(name: str, one: catalog.FieldSpec) -> str:
         return f"{moment}{within}{wanted}{_range(one.low, one.high, one.dimensions[0])}{also}"
     return {
         "TEXT": '`"text"`',
+        "TARGET": "`" + " ".join(['"text"', *(f'{option} "{looks}"' for option, looks in one.options.items())]) + "`",
         "NAMES": "`A, B`",
         "SHARES": "`name number, ...`",
         "SETTINGS": "`name = value, ...`",

@@ -130,6 +130,14 @@ class Text(Field):
 
 
 @dataclass(frozen=True, slots=True)
+class Target(Field):
+    """`webhook "https://alerts.example/hook" secret "ops-hook"`."""
+
+    value: Word
+    options: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Names(Field):
     """`symbols GOOG, AAPL`."""
 

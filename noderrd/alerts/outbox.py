@@ -9,6 +9,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import trio
 
@@ -32,10 +33,19 @@ class Outbox:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._news = {name: trio.Event() for name in self._targets}
         self._next = 1 + max((int(f.name.split("-", 1)[0]) for f in folder.glob("*.json")), default=0)
+        self._drop_strays()
 
-    def waiting(self) -> int:
-        """Count what has not been delivered yet."""
-        return sum(1 for _ in self._folder.glob("*.json"))
+    def waiting(self, target: str = "") -> int:
+        """Count what has not been delivered yet: to a target, or at all."""
+        return sum(1 for _ in self._folder.glob(_pattern(target) if target else "*.json"))
+
+    def _drop_strays(self) -> None:
+        """Give up old messages to targets that the policy no longer has: nobody else would, and they take the others' room."""
+        known = {path for name in self._targets for path in self._folder.glob(_pattern(name))}
+        for path in set(self._folder.glob("*.json")) - known:
+            if self._clock() - path.stat().st_mtime_ns > AGE_MAX_NS:
+                self._log.error("notification given up", file=path.name, reason="the policy has no such target")
+                path.unlink()
 
     def put(self, target: str, message: dict[str, Any]) -> bool:
         """Keep a message for a target until it is delivered; False, with a line in the log, when the outbox is full or the message too long."""
@@ -43,7 +53,7 @@ class Outbox:
         if len(content) > MESSAGE_MAX or self.waiting() >= MOST:
             self._log.error("notification lost", target=target, reason="too long" if len(content) > MESSAGE_MAX else f"{MOST} are waiting already")
             return False
-        path = self._folder / f"{self._next:010}-{target}.json"
+        path = self._folder / f"{self._next:010}-{quote(target, safe='')}.json"
         self._next += 1
         part = path.with_suffix(".part")
         with part.open("wb") as file:
@@ -64,7 +74,7 @@ class Outbox:
         wait_s = FIRST_WAIT_S
         while True:
             self._news[target] = trio.Event()
-            first = min(self._folder.glob(f"*-{target}.json"), default=None)
+            first = min(self._folder.glob(_pattern(target)), default=None)
             if first is None:
                 await self._news[target].wait()
                 continue
@@ -93,3 +103,8 @@ class Outbox:
             self._log.error("notification given up", target=target, reason=str(why), age_h=age_ns // (3600 * 1_000_000_000))
         path.unlink(missing_ok=True)
         return True
+
+
+def _pattern(target: str) -> str:
+    """Give what the files of a target are called: ten digits and its name, in which nothing means more to a file system or a pattern."""
+    return "[0-9]" * 10 + f"-{quote(target, safe='')}.json"

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import smtplib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
@@ -17,6 +18,7 @@ import httpx
 import trio
 
 from noderrd.alerts.outbox import NotTaken, Send
+from rules.model import Notify
 
 TIMEOUT_S = 10.0
 COMMAND_S = 30.0
@@ -29,14 +31,29 @@ def signature(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def webhook(url: str, secret: bytes = b"") -> Send:
-    """POST a message as JSON; signed in X-Noderrd-Signature when there is a secret. Any 2xx takes it."""
+def of(notify: Notify, secret: Callable[[str], str]) -> Send:
+    """Give the way that a block of the policy names; `secret` gives a credential by its name, or raises OSError or ValueError."""
+    if notify.how == "alertmanager":
+        return alertmanager(notify.to)
+    if notify.how == "mail":
+        return mail(f"smtp://{notify.options['via']}", notify.options["from"], notify.to)
+    if notify.how == "command":
+        return command(notify.to)
+    return webhook(notify.to, partial(secret, notify.options["secret"]) if "secret" in notify.options else None)
+
+
+def webhook(url: str, secret: Callable[[], str] | None = None) -> Send:
+    """POST a message as JSON; signed in X-Noderrd-Signature when there is a secret, which is read anew each time. Any 2xx takes it."""
 
     async def send(message: dict[str, Any]) -> None:
         body = json.dumps(message).encode()
         headers = {"content-type": "application/json", "user-agent": "noderrd"}
-        if secret:
-            headers["x-noderrd-signature"] = signature(secret, body)
+        if secret is not None:
+            try:
+                key = secret().encode()
+            except (OSError, ValueError) as why:
+                raise NotTaken(f"no secret to sign with: {why}") from why
+            headers["x-noderrd-signature"] = signature(key, body)
         await _post(url, body, headers)
 
     return send

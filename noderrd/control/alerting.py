@@ -1,6 +1,6 @@
 """What follows from alerts: each of the policy's alerts watched once a second, and its actions carried out.
 
-`log`, `halt`, `cancel_all` and `flatten` are done when an alert fires, `webhook` then and when it is resolved. `circuit_break(router)` holds new
+`log`, `halt`, `cancel_all` and `flatten` are done when an alert fires, `notify` then and when it is resolved. `circuit_break(router)` holds new
 orders of the node back for its time, `circuit_break(strategies)` those of every strategy: a halt with a reason of its own, which ends by itself, also
 when the daemon was started anew meanwhile, and never a person's halt or kill. What the node does not have (`model`, `mesh`) is said in the log.
 """
@@ -11,6 +11,7 @@ from typing import Any
 import trio
 
 from core.codes import Command, Halt, Scope
+from noderrd import config as configuration
 from noderrd.alerts import targets
 from noderrd.alerts.live import Measures
 from noderrd.alerts.outbox import Outbox
@@ -45,8 +46,9 @@ class Alerting:
                 taken = self._node.loaded
                 if taken.policy is not None:
                     self.watcher.watch(taken.policy)
-                webhooks = {it.name: targets.webhook(it.webhook) for it in (taken.policy.notifies if taken.policy is not None else ())}
-                outbox = Outbox(self._node.folder / "alerts" / "outbox", webhooks, time.time_ns, self._log)
+                notifies = taken.policy.notifies if taken.policy is not None else ()
+                ways = {it.name: targets.of(it, configuration.credential) for it in notifies}
+                outbox = Outbox(self._node.folder / "alerts" / "outbox", ways, time.time_ns, self._log)
                 async with trio.open_nursery() as sending:
                     sending.start_soon(outbox.run)
                     while self._node.loaded is taken:
@@ -66,7 +68,7 @@ class Alerting:
         self._circuits.turn(now_ns)
 
     def _act(self, alert: model.Alert, moved: machine.Transition, action: model.Action, outbox: Outbox, acting: trio.Nursery) -> None:
-        if action.name == "webhook":
+        if action.name in {"notify", "webhook"}:
             if moved.state in {machine.FIRING, machine.RESOLVED}:
                 outbox.put(action.arguments[0], message(alert, moved, self._node.config.node.name))
         elif action.name == "log":

@@ -128,3 +128,25 @@ def test_a_message_lies_on_disk_whole(tmp_path, clock):
     (file,) = (tmp_path / "outbox").iterdir()
     assert json.loads(file.read_text())["message"] == {"n": 1}
     assert file.stat().st_mode & 0o77 == 0 or file.parent.stat().st_mode & 0o77 == 0
+
+
+async def test_names_of_targets_do_not_meet(tmp_path, clock, nursery, autojump_clock):
+    names = ["ops", "a-ops", "a/ops", "[a-z]*", "%2F"]
+    took = {name: Target() for name in names}
+    outbox = box(tmp_path, clock, **took)
+    for n, name in enumerate(names):
+        assert outbox.put(name, {"n": n})
+    assert [outbox.waiting(name) for name in names] == [1] * 5
+    nursery.start_soon(outbox.run)
+    await trio.sleep(1)
+    assert [[n for n, _ in took[name].took] for name in names] == [[0], [1], [2], [3], [4]]
+
+
+def test_what_nobody_takes_is_given_up_after_a_day(tmp_path, clock):
+    box(tmp_path, clock, gone=Target(), ops=Target()).put("gone", {"n": 1})
+    (path,) = (tmp_path / "outbox").iterdir()
+    clock[0] = path.stat().st_mtime_ns + it.AGE_MAX_NS - HOUR
+    assert box(tmp_path, clock, ops=Target()).waiting() == 1
+    clock[0] += 2 * HOUR
+    assert box(tmp_path, clock, gone=Target()).waiting() == 1
+    assert box(tmp_path, clock, ops=Target()).waiting() == 0

@@ -54,7 +54,7 @@ def test_layout_keeps_the_meaning_and_is_stable(path):
     assert [c for _, c in parse(Source("", once)).scanned.comments] == [c for _, c in parse(source).scanned.comments]
 
 
-@pytest.mark.parametrize("name", ["policy.good.rules", "expressions.good.rules"])
+@pytest.mark.parametrize("name", ["policy.good.rules", "expressions.good.rules", "targets.good.rules"])
 def test_layout_leaves_these_as_they_are(name):
     text = (HERE / name).read_text()
     assert format_text(parse(Source(name, text))) == text
