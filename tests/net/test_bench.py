@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import secrets
 import socket
 import ssl
 import struct
@@ -160,13 +161,14 @@ def venue():
     """A feed that heartbeats and a server that answers requests, on loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rerequest, socket.create_server(("127.0.0.1", 0)) as ouch:
         rerequest.bind(("127.0.0.1", 0))
-        feed_port = ports.free(1)[0]
+        group, feed_port = f"239.255.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}", ports.free(1)[0]
         stop, asked = threading.Event(), []
 
         def feed():
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
                 while not stop.wait(0.05):
-                    sender.sendto(probe.HEADER.pack(b"SESSION   ", 42, 0), ("127.0.0.1", feed_port))
+                    sender.sendto(probe.HEADER.pack(b"SESSION   ", 42, 0), (group, feed_port))
 
         def answer():
             rerequest.settimeout(0.05)
@@ -182,7 +184,7 @@ def venue():
         for thread in threads:
             thread.start()
         where = [f"127.0.0.1:{line.getsockname()[1]}" for line in (ouch, rerequest)]
-        yield Venue(f"127.0.0.1:{feed_port}", where[0], "U", interface="127.0.0.1", rerequest=where[1], password="p"), asked
+        yield Venue(f"{group}:{feed_port}", where[0], "U", interface="127.0.0.1", rerequest=where[1], password="p"), asked
         stop.set()
         for thread in threads:
             thread.join()
