@@ -1,21 +1,17 @@
-"""The network benchmark against a real echo on loopback, its arithmetic against known values, and probes against servers of our own."""
+"""The network benchmark against a real echo on loopback, its arithmetic against known values."""
 
 import contextlib
 import json
-import secrets
 import socket
-import ssl
 import struct
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from noderrd.config import Venue
-from noderrd.net import bench, probe
+from noderrd.net import bench
 from noderrd.net.echo import Server, warm
 from noderrd.rig import ports
 
@@ -151,91 +147,3 @@ def test_the_command_prints_one_object(echo):
     assert (found["kind"], found["size"], found["received"]) == ("udp", 64, 50)
     wrong = subprocess.run([*command, "--kind", "carrier-pigeon"], capture_output=True, text=True, timeout=300, check=False)
     assert wrong.returncode == 64
-
-
-# Probes.
-
-
-@pytest.fixture
-def venue():
-    """A feed that heartbeats and a server that answers requests, on loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as rerequest, socket.create_server(("127.0.0.1", 0)) as ouch:
-        rerequest.bind(("127.0.0.1", 0))
-        group, feed_port = f"239.255.{secrets.randbelow(250) + 1}.{secrets.randbelow(250) + 1}", ports.free(1)[0]
-        stop, asked = threading.Event(), []
-
-        def feed():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-                while not stop.wait(0.05):
-                    sender.sendto(probe.HEADER.pack(b"SESSION   ", 42, 0), (group, feed_port))
-
-        def answer():
-            rerequest.settimeout(0.05)
-            while not stop.is_set():
-                try:
-                    data, peer = rerequest.recvfrom(100)
-                except TimeoutError:
-                    continue
-                asked.append(probe.HEADER.unpack(data))
-                rerequest.sendto(data, peer)
-
-        threads = [threading.Thread(target=run) for run in (feed, answer)]
-        for thread in threads:
-            thread.start()
-        where = [f"127.0.0.1:{line.getsockname()[1]}" for line in (ouch, rerequest)]
-        yield Venue(f"{group}:{feed_port}", where[0], "U", interface="127.0.0.1", rerequest=where[1], password="p"), asked
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def test_a_venue_is_probed_by_connection_and_by_application(venue):
-    it, asked = venue
-    found = probe.probe("X", it, tries=2)
-    assert found.failed == {}
-    assert found.tcp_ns > 0
-    assert found.ping_ns > 0
-    assert asked == [(b"SESSION   ", 41, 1)] * 2
-    assert found.tls_ns is None
-
-
-def test_a_part_that_fails_does_not_hide_the_others(venue):
-    it, _ = venue
-    silent = Venue(it.itch_a, f"127.0.0.1:{ports.free(1)[0]}", "U", interface="127.0.0.1", rerequest=it.rerequest, password="p")
-    found = probe.probe("X", silent, tries=1)
-    assert list(found.failed) == ["tcp"]
-    assert found.tcp_ns is None
-    assert found.ping_ns > 0
-
-
-def test_tls_handshake_is_timed(tmp_path):
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    certificate = Path(tmp_path, "certificate.pem")
-    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    private = Path(tmp_path, "key.pem")
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, private)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept():
-            line, _ = listener.accept()
-            with server.wrap_socket(line, server_side=True) as secure:
-                secure.recv(1)
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        assert probe.handshake(f"localhost:{listener.getsockname()[1]}", ssl.create_default_context(cafile=certificate)) > 0
-        thread.join(30)
