@@ -1,4 +1,4 @@
-"""The network benchmark against a real echo on loopback, its arithmetic against known values."""
+"""The network benchmark against a real echo on loopback, and its arithmetic against known values."""
 
 import contextlib
 import json

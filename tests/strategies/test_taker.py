@@ -101,9 +101,12 @@ def test_it_waits_for_the_venue_s_word(taker):
     assert not desk.move(0, 998, 999 + 1_000, wait_ns=SECOND)
 
 
+CHANCE = st.floats(0, 1, width=32)  # as a score is kept
+
+
 @settings(deadline=None, max_examples=100)
 @given(
-    st.lists(st.tuples(st.tuples(st.floats(0, 1), st.floats(0, 1)), st.integers(-5, 5), st.integers(-2, 6), st.integers(1, 300)), max_size=40),
+    st.lists(st.tuples(st.tuples(CHANCE, CHANCE), st.integers(-5, 5), st.integers(-2, 6), st.integers(1, 300)), max_size=40),
     st.integers(1, 150),
     st.integers(1, 400),
 )
@@ -117,4 +120,4 @@ def test_it_never_passes_its_inventory(taker, path, clip, most):
         assert abs(desk.position) <= most
         assert before * desk.position >= 0, "never through zero in one order"
         for one in asked:
-            assert (one["side"] == Side.BUY) == (up > down)
+            assert up == down or (one["side"] == Side.BUY) == (up > down)  # a crossed book pays without a view
