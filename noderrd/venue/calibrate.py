@@ -9,7 +9,6 @@ draws both.
 """
 
 import argparse
-import gzip
 import json
 import sys
 import tempfile
@@ -47,12 +46,6 @@ def blocks(data: bytes) -> Iterator[bytes]:
             return
         yield data[at + 2 : at + 2 + size]
         at += 2 + size
-
-
-def read(path: Path) -> bytes:
-    """Read a recording, gzip by content. Raises OSError."""
-    data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def simulate(parameters: Path, duration_s: float, seed: int, **options: Any) -> bytes:
@@ -216,9 +209,11 @@ def report(recorded: dict[str, Any], simulated: dict[str, Any], to: Any) -> None
 
 def calibrate(args: argparse.Namespace) -> int:
     """Write the parameters of a recording. 1 when it cannot be read, or has too little in it."""
+    from noderrd.venue import recording
+
     try:
-        tale = statistics.watch(blocks(read(args.recording)), args.symbol, args.tick)
-    except OSError as error:
+        tale = statistics.watch(blocks(recording.read(args.recording).tobytes()), args.symbol, args.tick)
+    except (OSError, EOFError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     tale = tale.between(seconds(args.since) * SECOND, seconds(args.until) * SECOND)

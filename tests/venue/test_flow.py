@@ -7,7 +7,7 @@ import pytest
 from venue.rig import enter, listing
 
 from core.jit import exposed
-from noderrd.venue import calibrate, config, hawkes, path, statistics
+from noderrd.venue import calibrate, config, hawkes, path, recording, statistics
 from noderrd.venue.record import Cause, Kind
 
 SHIPPED = json.loads(hawkes.SHIPPED.read_text())
@@ -43,7 +43,7 @@ def test_it_looks_like_the_recording(seed):
 
 def test_the_shipped_figures_are_the_recordings(data):
     about = SHIPPED["about"]
-    tale = statistics.watch(calibrate.blocks(calibrate.read(data / "itch_from_lobster" / about["recording"])), about["symbol"])
+    tale = statistics.watch(calibrate.blocks(recording.read(data / "itch_from_lobster" / about["recording"]).tobytes()), about["symbol"])
     figures = statistics.figures(tale.between(config.seconds(about["from"]) * SECOND, config.seconds(about["to"]) * SECOND))
     for name, want, have in calibrate.rows(SHIPPED["figures"], figures):
         assert have == pytest.approx(want, rel=1e-4), name
