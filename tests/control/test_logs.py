@@ -33,7 +33,7 @@ def test_planted_secrets_are_not_in_the_log():
 
 async def test_a_target_that_is_away_is_told_of_without_its_secret():
     with pytest.raises(NotTaken) as told:
-        await targets.webhook("http://ops:s3cret@127.0.0.1:1/hook?key=t0ken", b"quiet-word")({"alert": "a"})
+        await targets.webhook("http://ops:s3cret@127.0.0.1:1/hook?key=t0ken", lambda: "quiet-word")({"alert": "a"})
     assert [word for word in PLANTED if word in str(told.value)] == []
 
 
