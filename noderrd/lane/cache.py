@@ -1,8 +1,8 @@
 """Where compiled kernels are kept: a directory named by everything that they depend on.
 
 numba's `cache=True` looks at a function's own file only: edit a callee in another module and the caller keeps the old machine code. So the
-directory's name is a hash of every file of core/ and of the rooms that hold kernels, of numba, llvmlite and Python, and of the CPU. Call `prepare`
-before numba is imported.
+directory's name is a hash of every file that holds kernels in the rooms that have them, of every file that those import (a constant is compiled in),
+of numba, llvmlite and Python, and of the CPU. Call `prepare` before numba is imported.
 """
 
 import contextlib
@@ -10,13 +10,17 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("core", "rules", "noderrd")
 ROOMS = ("core", "noderrd/lane", "noderrd/venue", "noderrd/strategies", "noderrd/replay")
+_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
+_KERNELS = re.compile(r"^(?:from core\.jit import|from numba|import numba)", re.MULTILINE)
 
 
 def _cpu() -> str:
@@ -26,12 +30,32 @@ def _cpu() -> str:
     return "\n".join(line for line in lines if line.split("\t", 1)[0].split(":", 1)[0].strip() in wanted)
 
 
+def sources() -> list[Path]:
+    """Give the files that compiled kernels can depend on: those that hold them in ROOMS, and all of ours that these import, by whatever way."""
+    ours = {file.relative_to(ROOT).as_posix(): file for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
+    todo = [name for name, file in ours.items() if name.startswith(ROOMS) and _KERNELS.search(file.read_text())]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo.extend(_imported(ours[name].read_text(), ours))
+    return [ours[name] for name in sorted(found)]
+
+
+def _imported(text: str, ours: Container[str]) -> Iterator[str]:
+    """Give the files that a module's text imports, as paths below ROOT: a name that is imported from a package may be a module of it."""
+    for where, names, whole in _IMPORT.findall(text):
+        for module in [where or whole, *(f"{where}.{name}" for name in re.findall(r"\w+", names) if where)]:
+            path = module.replace(".", "/")
+            yield from (file for file in (f"{path}.py", f"{path}/__init__.py") if file in ours)
+
+
 def key() -> str:
     """Give the name of the directory: 16 hex digits."""
     digest = hashlib.sha256()
-    for room in ROOMS:
-        for file in sorted((ROOT / room).rglob("*.py")):
-            digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    for file in sources():
+        digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes() + b"\0")
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
     digest.update("\n".join([*versions, sys.version, _cpu()]).encode())
     return digest.hexdigest()[:16]
