@@ -44,11 +44,11 @@ def sources() -> list[Path]:
 
 
 def _imported(text: str, ours: Container[str]) -> Iterator[str]:
-    """Give the files that a module's text imports, as paths below ROOT: a name that is imported from a package may be a module of it."""
+    """Give the files that a module's text imports, as paths below ROOT: packages around them too; a name from a package may be a module of it."""
     for where, names, whole in _IMPORT.findall(text):
         for module in [where or whole, *(f"{where}.{name}" for name in re.findall(r"\w+", names) if where)]:
-            path = module.replace(".", "/")
-            yield from (file for file in (f"{path}.py", f"{path}/__init__.py") if file in ours)
+            path = Path(*module.split("."))
+            yield from (file for file in (f"{path}.py", *(f"{p}/__init__.py" for p in (path, *path.parents))) if file in ours)
 
 
 def key() -> str:

@@ -10,7 +10,8 @@ IMPORT_ALL = """
 import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
-print("\\n".join(m.__file__ for n, m in list(sys.modules.items()) if n.split(".")[0] in ("core", "rules", "noderrd") and getattr(m, "__file__", None)))
+ours = [module for name, module in sys.modules.items() if name.split(".")[0] in ("core", "rules", "noderrd")]
+print("\\n".join(module.__file__ for module in ours if module.__file__))
 """
 
 
