@@ -43,6 +43,7 @@ EXECUTIONS = 1024  # times of executions remembered, a strategy
 FILL_SLOTS = 8192  # executions remembered, a lane: a bust names one by its match number
 BUCKETS = 27648  # counts of a latency histogram: core.histogram
 STAGED_TEXT = 1 << 19
+MONEY = 10_000  # sums of money are in 1 / MONEY of the account's currency
 NO_LIMIT = 2**62
 
 
@@ -101,6 +102,8 @@ INSTRUMENT = _record(
     ("volume", "i8"),
     ("reference", "i8"),  # px the collar is measured from; 0: none
     ("multiplier", "i8"),
+    ("worth_num", "i8"),  # 1e-4 of the account's currency a px x share, as a fraction of words below 2^31; equal: one for one
+    ("worth_den", "i8"),
     ("prev_px", "i8", (2,)),  # best of each side as core/features.py last saw it; quantity 0: none
     ("prev_qty", "i8", (2,)),
 )

@@ -1,7 +1,7 @@
 """May this order go out? One pass over flags and limits, a reason code out. Every order and replace passes here; cancels do not.
 
 `verdict` is int64[4]: the limit, the value that broke it, the rule's index for the reader of the denial, and of a sale the shares to be marked short.
-Order value is px x shares x multiplier; sums over positions (ACCOUNT) are in 1e-4 of the currency.
+Order value is px x shares x multiplier; sums over positions (ACCOUNT) are in 1e-4 of the account's currency.
 
 A limit binds the strategy alone (LIMITS.limit) and, where it is one about sums, all strategies together (LIMITS.account). Positions are judged with
 every open, pending and unknown order filled that could make it worse, so a limit that was lowered under a position lets through what brings it back,
@@ -239,15 +239,15 @@ def position_limits(
 
 
 @inlined
-def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, verdict: np.ndarray) -> int:
-    """Orders open at once in the instrument, of the strategy and of all."""
-    own = positions[index]["n_open"] + 1
+def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, more: int, verdict: np.ndarray) -> int:
+    """Orders open at once in the instrument, of the strategy and of all, with `more` of them."""
+    own = positions[index]["n_open"] + more
     if own > limits[index]["limit"][Limit.MAX_OPEN_ORDERS]:
         refuse(verdict, limits, index, Limit.MAX_OPEN_ORDERS, own)
         return Denial.MAX_OPEN_ORDERS
     if limits[index]["account"][Limit.MAX_OPEN_ORDERS] == NO_LIMIT:
         return Denial.PASS
-    together = i64(1)
+    together = i64(more)
     for s in range(MAX_STRATEGIES):
         if (held >> s) & 1:
             together += positions[s * n_insts + inst]["n_open"]
@@ -262,15 +262,14 @@ def open_orders(positions: np.ndarray, limits: np.ndarray, index: int, inst: int
 
 @inlined
 def worth(insts: np.ndarray, inst: int, value: int) -> int:
-    """Give px x shares in 1e-4 of the currency, the multiplier counted; what would overflow stays at NO_LIMIT."""
-    times = max(insts[inst]["multiplier"], i64(1))
-    if times > 1 and abs(value) > NO_LIMIT // times:
-        return i64(NO_LIMIT) if value > 0 else i64(-NO_LIMIT)
-    value = value * times
-    unit = insts[inst]["unit"]
-    if unit == 10_000 or unit <= 0:
+    """Give px x shares in 1e-4 of the account's currency, the multiplier counted; what would overflow stays at NO_LIMIT."""
+    num, den = insts[inst]["worth_num"], insts[inst]["worth_den"]
+    if num == den:
         return value
-    return value // unit * 10_000 + value % unit * 10_000 // unit
+    whole = value // den
+    if abs(whole) >= NO_LIMIT // num:
+        return i64(NO_LIMIT) if whole > 0 else i64(-NO_LIMIT)
+    return whole * num + value % den * num // den
 
 
 @inlined
@@ -548,6 +547,25 @@ def short_sale(
     return Denial.PASS
 
 
+@inlined
+def twice(
+    positions: np.ndarray, limits: np.ndarray, index: int, inst: int, n_insts: int, held: int, tokens: int, messages: int, verdict: np.ndarray
+) -> int:
+    """Judge a sale that goes out as two orders by what is taken an order: a place among the open ones, tokens of the strategy and of the venue."""
+    code = open_orders(positions, limits, index, inst, n_insts, held, i64(2), verdict)
+    if code != Denial.PASS:
+        return code
+    rate = limits[index]["limit"][Limit.MAX_ORDER_RATE]
+    if rate < NANO and not allowed(tokens - NANO, rate):
+        refuse(verdict, limits, index, Limit.MAX_ORDER_RATE, rate + 2)
+        return Denial.MAX_ORDER_RATE
+    budget = limits[index]["account"][Limit.MAX_MESSAGE_RATE]
+    if budget < NANO and not allowed(messages - NANO, budget):
+        refuse_account(verdict, limits, index, Limit.MAX_MESSAGE_RATE, budget + 2)
+        return Denial.MAX_MESSAGE_RATE
+    return Denial.PASS
+
+
 # ---- the whole
 
 
@@ -617,7 +635,7 @@ def judge(
         if code != Denial.PASS:
             return code
         if slot < 0:
-            code = open_orders(positions, limits, index, inst, n_insts, insts[inst]["held"], verdict)
+            code = open_orders(positions, limits, index, inst, n_insts, insts[inst]["held"], i64(1), verdict)
             if code != Denial.PASS:
                 return code
     if more > 0:
@@ -645,6 +663,7 @@ def judge(
         if not allowed(messages, budget):
             refuse_account(verdict, limits, index, Limit.MAX_MESSAGE_RATE, budget + 1)
             return Denial.MAX_MESSAGE_RATE
+    orders = i64(1)
     if more > 0:
         row = products[insts[inst]["product"]]["exposure_row"]
         together = exposure.claim(control, row, side, more, limits[index]["account"][Limit.MAX_TOTAL_POSITION])
@@ -653,14 +672,17 @@ def judge(
             return Denial.MAX_TOTAL_POSITION
         if side == Side.SELL:
             code = short_sale(lane, insts, limits, index, inst, slot, more, together, verdict)
+            if slot < 0 and 0 < verdict[3] < more:
+                orders = i64(2)
+                code = twice(positions, limits, index, inst, n_insts, insts[inst]["held"], tokens, messages, verdict)
             if code != Denial.PASS:
                 exposure.change(control, row, i64(0), -more)
                 return code
     positions[index]["last_order_ns"] = now_ns
     if rate < NANO:
-        strategies[strat]["tokens"] = tokens - NANO
+        strategies[strat]["tokens"] = tokens - orders * NANO
         strategies[strat]["tokens_ns"] = now_ns
     if budget < NANO:
-        venues[v]["message_tokens"] = messages - NANO
+        venues[v]["message_tokens"] = messages - orders * NANO
         venues[v]["message_ns"] = now_ns
     return Denial.PASS

@@ -7,10 +7,11 @@ import dataclasses
 import os
 from dataclasses import field
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from core.layout import MAX_VENUES
+from core.layout import MAX_VENUES, MONEY
 from noderrd import settings
 from noderrd.host.settings import HostSettings
 from noderrd.settings import SettingsError, address
@@ -18,6 +19,8 @@ from noderrd.settings import SettingsError, address
 SECOND = 1_000_000_000
 MOST_INSTRUMENTS = 4096
 MOST_CLASSES = 16  # labels of metrics are bounded
+MOST_RATE = Decimal(10) ** 9
+WORTH_WORD = 1 << 31  # of INSTRUMENT.worth_num and worth_den
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Node:
 
     state: Path
     name: str = "noderrd"
+    currency: str = ""  # of sums of money; empty: the one that all instruments trade in
     two_person: bool = True  # a kill is released by another person than the one who killed
     positions: Path | None = None  # what is held at the start of a day, as another system has it: compared before a venue is armed
 
@@ -129,11 +133,21 @@ class Config:
     node: Node
     venues: dict[str, Venue] = field(metadata={"key": "venue"})
     instruments: tuple[Instrument, ...] = field(metadata={"key": "instrument"})
+    rates: dict[str, Decimal] = field(default_factory=dict)  # what one of another currency is worth in the node's
     rules: Rules = field(default_factory=Rules)
     lane: Lane = field(default_factory=Lane)
     telemetry: Telemetry = field(default_factory=Telemetry)
     host: HostSettings = field(default_factory=HostSettings)
     folder: Path = Path()  # of the file: set by `read`
+
+    @property
+    def currency(self) -> str:
+        """What sums of money are in."""
+        return self.node.currency or (self.instruments[0].currency if self.instruments else "")
+
+    def rate(self, currency: str) -> Decimal | None:
+        """Give what one of a currency is worth in the node's; None when nobody said."""
+        return Decimal(1) if currency == self.currency else self.rates.get(currency)
 
     def rules_paths(self) -> list[Path]:
         """Give the rules files that exist: globs expanded, in order, each once."""
@@ -177,6 +191,7 @@ def problems(config: Config) -> list[str]:
         for key, text, most in (("user", venue.user, 6), ("password", venue.password or "", 10)):
             if len(text) > most or not text.isascii():
                 found.append(f"venue.{name}.{key}: expected at most {most} ASCII characters (SoupBinTCP 3.00 section 2.2.3)")
+    found += _rates(config)
     if len(classes := {it.kind for it in config.instruments}) > MOST_CLASSES:
         found.append(f"instrument.class: expected at most {MOST_CLASSES} of them, found {len(classes)}")
     currencies: dict[str, str] = {}
@@ -194,6 +209,24 @@ def problems(config: Config) -> list[str]:
     return found
 
 
+def _rates(config: Config) -> list[str]:
+    """Sums of money are in one currency: what every other is worth in it has to be said."""
+    traded = dict.fromkeys(it.currency for it in config.instruments)
+    if not config.node.currency and len(traded) > 1:
+        return [f"node.currency: expected the currency of sums of money, because instruments trade in {', '.join(traded)}"]
+    found = [f"rates.{currency}: expected what one {currency} is worth in {config.currency}" for currency in traded if config.rate(currency) is None]
+    if config.currency in config.rates:
+        found.append(f"rates.{config.currency}: expected another currency, because sums of money are in this one")
+    for currency, rate in config.rates.items():
+        if not MOST_RATE**-1 <= rate <= MOST_RATE:
+            found.append(f"rates.{currency}: expected {MOST_RATE**-1:f} to {MOST_RATE}, found {rate}")
+    for k, it in enumerate(config.instruments):
+        exact = Fraction(it.multiplier * MONEY, it.px_unit) * Fraction(config.rate(it.currency) or 1)
+        if max(exact.as_integer_ratio()) >= WORTH_WORD:
+            found.append(f"instrument[{k}]: expected px_unit, multiplier and rate to come to a fraction of 31 bits, found {exact}")
+    return found
+
+
 def _instrument(config: Config, it: Instrument) -> list[str]:
     found = []
     if it.venue not in config.venues:
@@ -201,6 +234,8 @@ def _instrument(config: Config, it: Instrument) -> list[str]:
     for key, text in (("symbol", it.symbol), ("venue_symbol", it.code)):
         if not 1 <= len(text) <= 8 or not text.isascii() or not text.isprintable() or text != text.strip():
             found.append(f"{key}: expected 1 to 8 ASCII characters, found {text!r}")
+    if str(it.px_unit).rstrip("0") != "1":
+        found.append(f"px_unit: expected a power of ten, found {it.px_unit}")
     for key, price in (("tick", it.tick), ("reference", it.reference)):
         try:
             if it.px(price) < (1 if key == "tick" else 0):

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from core.codes import BookState, Counter, Session, Stage
-from core.layout import MAX_STRATEGIES
+from core.layout import MAX_STRATEGIES, MONEY
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 from noderrd.telemetry import hdr
@@ -23,7 +23,6 @@ from rules.evaluate import MISSING, Leaf
 from rules.expression import Apply, Measured
 from rules.history import PERCENTILES, History
 
-MONEY = 10_000  # px a currency unit in accounts
 COUNTS = {
     "messages": Counter.MESSAGES, "gaps": Counter.GAPS, "orders": Counter.ORDERS, "fills": Counter.FILLS, "rejects": Counter.REJECTED,
     "denials": Counter.DENIALS,

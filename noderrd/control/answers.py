@@ -9,6 +9,7 @@ import numpy as np
 
 from core.codes import BookState, Counter, Denial, Halt, Mode, OrdStatus, Phase, Session, Stage
 from core.layout import BUCKETS, NO_LIMIT
+from core.position import wide
 from noderrd.control.lanes import Lane, book, mark
 from noderrd.telemetry import hdr
 
@@ -58,7 +59,7 @@ def positions(lanes: Iterable[Lane]) -> dict[str, Any]:
                 price = mark(lane.shared, k, held > 0)
                 open_profit = 0 if held == 0 else (price * held - cost if held > 0 else cost + price * held)
                 average = Decimal(cost) / abs(held) / it.unit if held else Decimal(0)
-                realised = (int(row["realised_high"]) << 64) + int(row["realised"])
+                realised, times = wide(int(row["realised"]), int(row["realised_high"])), it.multiplier
                 found.append(
                     {
                         "venue": lane.spec.venues[it.venue].name,
@@ -66,9 +67,9 @@ def positions(lanes: Iterable[Lane]) -> dict[str, Any]:
                         "strategy": strategy.name,
                         "position": held,
                         "avg_px": str(average.quantize(Decimal("0.000001"))),
-                        "realised": money(realised, it.unit),
-                        "unrealised": money(open_profit, it.unit),
-                        "fees": money(int(row["fees"]), it.unit),
+                        "realised": money(realised * times, it.unit),
+                        "unrealised": money(open_profit * times, it.unit),
+                        "fees": money(int(row["fees"]) * times, it.unit),
                         "bought": int(row["bought"]),
                         "sold": int(row["sold"]),
                         "fills": int(row["fills"]),

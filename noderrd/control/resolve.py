@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from core.feature import NAMES
-from core.layout import MAX_STRATEGIES
+from core.layout import MAX_STRATEGIES, MONEY
 from noderrd import rulefiles
 from noderrd.config import Config
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
@@ -23,7 +23,6 @@ from rules.span import Span
 from rules.units import NUMBER, RATIO, UNITS, Quantity
 
 PPM = 1_000_000
-MONEY = 10_000
 # A limit of the language: the lane's name for it, and what one of it is there: "" as it is, "px" money in px x shares, "money" in 1e-4 of the
 # currency, "ratio" in parts per million.
 LIMITS: dict[str, tuple[str, str]] = {
@@ -97,17 +96,21 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
     venues = [_venue(config, policy, name) for name in names]
     products = list(dict.fromkeys(it.symbol for it in config.instruments))
     instruments = [
-        InstrumentSpec(it.symbol, names.index(it.venue), it.code, it.px(it.tick), it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference))
+        InstrumentSpec(
+            it.symbol, names.index(it.venue), it.code, it.px(it.tick), it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference),
+            str(config.rate(it.currency)),
+        )
         for it in config.instruments
-    ]
+    ]  # fmt: skip
     strategies = slots([_strategy(it, products, found) for it in policy.strategies], last.strategies if last is not None else [])
     if len(strategies) > MAX_STRATEGIES:
         retired = ", ".join(it.name for it in strategies if it.file == str(RETIRED))
         found.append(_fault(policy.strategies[-1], "file", f"a lane has {MAX_STRATEGIES} strategies at most, retired ones too ({retired or 'none'})"))
     models = [_model(it, products, found) for it in policy.models]
     rules = Rules(last.rules if last is not None else ())
+    found += _without_rate(config, policy)
     limits = [
-        LimitSpec(s, k, _limits(policy, rules, strategy.name, it, names), _limits(policy, rules, "", it, names))
+        LimitSpec(s, k, _limits(config, policy, rules, strategy.name, it), _limits(config, policy, rules, "", it))
         for s, strategy in enumerate(strategies)
         for k, it in enumerate(instruments)
     ]
@@ -138,10 +141,35 @@ def _venue(config: Config, policy: model.Policy, name: str) -> VenueSpec:
     )  # fmt: skip
 
 
-def _limits(policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpec, venues: list[str]) -> dict[str, tuple[int, int]]:
+def _without_rate(config: Config, policy: model.Policy) -> list[Diagnostic]:
+    """Find limits on sums of money in a currency of which nobody said what it is worth: they could not bind."""
+    return [
+        Diagnostic(
+            limit.span, "error", "rate", f"'{name}' is in {limit.currency}, and noderrd.toml does not say what one is worth in {config.currency}",
+            f"add [rates] {limit.currency} = ... there",
+        )
+        for risk in policy.risks
+        for name, limit in risk.limits.items()
+        if LIMITS[name][1] == "money" and config.rate(limit.currency) is None
+    ]  # fmt: skip
+
+
+def _bound(config: Config, policy: model.Policy, strategy: str, it: InstrumentSpec) -> dict[str, tuple[int | Decimal, Span]]:
+    """Give what binds a strategy in an instrument: sums of money, in whatever currency, as they are in the node's; the tightest."""
+    venue = list(config.venues)[it.venue]
+    found = {name: said for name, said in model.limits_for(policy, strategy, it.symbol, venue, it.currency).items() if LIMITS[name][1] != "money"}
+    for currency in (config.currency, *config.rates):
+        rate = config.rate(currency) or 1
+        for name, (value, span) in model.limits_for(policy, strategy, it.symbol, venue, currency).items():
+            if LIMITS[name][1] == "money" and (name not in found or value * rate < found[name][0]):
+                found[name] = value * rate, span
+    return found
+
+
+def _limits(config: Config, policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpec) -> dict[str, tuple[int, int]]:
     """Give the limits of a strategy in an instrument; of all strategies together for strategy ""."""
     found: dict[str, tuple[int, int]] = {}
-    for name, (value, span) in model.limits_for(policy, strategy, it.symbol, venues[it.venue], it.currency).items():
+    for name, (value, span) in _bound(config, policy, strategy, it).items():
         ours, kind = LIMITS[name]
         scale = {"px": it.unit, "money": MONEY, "ratio": PPM, "": 1}[kind]
         found[ours] = (int(Decimal(value) * scale), rules.index(span))

@@ -90,6 +90,7 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
         row, product = shared.insts[k], spec.products.index(it.symbol)
         row["venue"], row["product"], row["locate"], row["stock"] = it.venue, product, -1, itch.stock(it.venue_symbol)
         row["tick"], row["lot"], row["unit"], row["multiplier"] = it.tick, it.lot, it.unit, it.multiplier
+        row["worth_num"], row["worth_den"] = (it.worth * at.MONEY).as_integer_ratio()
         row["reference"], row["state"] = it.reference, BookState.HALTED
         shared.products[product]["inst"][it.venue] = k
 

@@ -7,6 +7,7 @@ parameters, limits, strategies and the model may differ then, venues and instrum
 import dataclasses
 import hashlib
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ class VenueSpec:
 
 @dataclasses.dataclass(frozen=True)
 class InstrumentSpec:
-    """A symbol at a venue; index into the lane's `insts` is its place in the list. Prices in px (1e-4)."""
+    """A symbol at a venue; index into the lane's `insts` is its place in the list. Prices in px (1e-4).
+
+    `rate`: what one of its currency is worth in the account's, as a decimal.
+    """
 
     symbol: str
     venue: int
@@ -48,6 +52,17 @@ class InstrumentSpec:
     unit: int = 10_000
     multiplier: int = 1
     reference: int = 0
+    rate: str = "1"
+
+    @property
+    def value(self) -> Fraction:
+        """What a px x share is worth in its own currency."""
+        return Fraction(self.multiplier, self.unit)
+
+    @property
+    def worth(self) -> Fraction:
+        """What a px x share is worth in the account's currency."""
+        return self.value * Fraction(self.rate)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.codes import OrdStatus
-from core.layout import MAX_STRATEGIES, ORDER_SLOTS
+from core.layout import MAX_STRATEGIES, MONEY, ORDER_SLOTS
 from noderrd.telemetry import trading
 from noderrd.telemetry.metrics import LaneView
 
@@ -21,14 +21,13 @@ DAY_NS = 86_400 * SECOND
 HORIZONS_S = (1, 5, 30)
 SAMPLE_NS = 10 * SECOND
 WAITING = 65_536  # executions whose horizon has not come, a horizon
-MONEY = 10_000  # px a currency unit in accounts
 ENDED = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
 Labels = tuple[str, ...]
 
 
 @dataclasses.dataclass
 class Costs:
-    """Sums over executions of a strategy at a venue, in currency; `later`: (realised, adverse, value) a horizon."""
+    """Sums over executions of a strategy at a venue, in the account's currency; `later`: (realised, adverse, value) a horizon."""
 
     slippage: float = 0.0
     arrived: float = 0.0
@@ -38,7 +37,7 @@ class Costs:
 
 
 class Waiting(NamedTuple):
-    """An execution whose horizon has not come. Prices in currency."""
+    """An execution whose horizon has not come. Prices are those of a share, in the account's currency."""
 
     ts_ns: int
     inst: int
@@ -108,7 +107,7 @@ class Figures:
             self._counted = np.where(np.isin(shared.orders["ord_status"], ENDED), shared.orders["cl_ord_id"], 0)
         for inst, row in enumerate(shared.insts["mark"] if len(shared.insts) else ()):
             if row[0] > 0 and row[1] > 0:
-                self._mids.setdefault(inst, Mids()).add(now_ns, (int(row[0]) + int(row[1])) / 2 / view.spec.instruments[inst].unit)
+                self._mids.setdefault(inst, Mids()).add(now_ns, (int(row[0]) + int(row[1])) / 2 * float(view.spec.instruments[inst].worth))
         for k in range(max(self._seen, head - len(shared.fills)), head):
             self._fill(view, shared.fills[k % len(shared.fills)].copy())
         self._seen = head
@@ -123,17 +122,18 @@ class Figures:
         strategy = view.spec.strategies[strat].name if strat < len(view.spec.strategies) else ""
         venue = view.spec.venues[it.venue].name
         side, qty = (1 if row["side"] == 0 else -1), int(row["qty"])
-        px, fee = int(row["px"]) / it.unit, int(row["fee"]) / it.unit
+        worth = float(it.worth)
+        px, fee = int(row["px"]) * worth, int(row["fee"]) * worth
         key = strategy, it.symbol, venue
         self.closing.setdefault(key, trading.Closing()).fill(side, px, qty, fee)
         costs = self.costs.setdefault((strategy, venue), Costs())
         self.turnover[strategy,] = self.turnover.get((strategy,), 0.0) + px * qty
         if row["arrival"] > 0:
-            arrival = int(row["arrival"]) / 2 / it.unit
+            arrival = int(row["arrival"]) / 2 * worth
             costs.slippage += side * (px - arrival) * qty
             costs.arrived += arrival * qty
         if row["mid"] > 0:
-            mid = int(row["mid"]) / 2 / it.unit
+            mid = int(row["mid"]) / 2 * worth
             costs.spread += 2 * side * (px - mid) * qty
             costs.value += mid * qty
             for waiting in self._waiting:
@@ -166,13 +166,13 @@ class Figures:
     def _profits(self, view: LaneView, now_ns: int) -> None:
         n, positions = len(view.spec.instruments), view.shared.positions
         marks = view.shared.insts["mark"].sum(axis=1) / 2
-        units = np.array([it.unit for it in view.spec.instruments])
+        worths = np.array([float(it.worth) for it in view.spec.instruments])
         for s, strategy in enumerate(view.spec.strategies[:MAX_STRATEGIES]):
             profit = int(view.shared.accounts[s]["profit"]) / MONEY
             peak, fall = self.peaks.get(strategy.name, (profit, 0.0))
             peak = max(peak, profit)
             self.peaks[strategy.name] = peak, max(fall, peak - profit)
-            self.inventory[strategy.name] = float((np.abs(positions["position"][s * n : (s + 1) * n]) * marks / units).sum())
+            self.inventory[strategy.name] = float((np.abs(positions["position"][s * n : (s + 1) * n]) * marks * worths).sum())
             if now_ns >= self._next_ns:
                 self.equity.setdefault(strategy.name, []).append(profit)
         if now_ns >= self._next_ns:

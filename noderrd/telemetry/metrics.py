@@ -11,6 +11,7 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from core import position
 from core.codes import Session
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
@@ -125,8 +126,10 @@ def _positions(found: dict[str, list[Sample]], lane: LaneView) -> None:
             found["noderrd_position_shares"].append((names, int(row["position"])))
             found["noderrd_open_shares"].append(((*names, "buy"), int(row["open_buy"])))
             found["noderrd_open_shares"].append(((*names, "sell"), int(row["open_sell"])))
-            found["noderrd_realised_pnl"].append(((*names, it.currency), int(row["realised"]) / it.unit))
-            found["noderrd_fees_paid"].append(((*names, it.currency), int(row["fees"]) / it.unit))
+            found["noderrd_realised_pnl"].append(
+                ((*names, it.currency), float(position.wide(int(row["realised"]), int(row["realised_high"])) * it.value))
+            )
+            found["noderrd_fees_paid"].append(((*names, it.currency), float(int(row["fees"]) * it.value)))
 
 
 def path_family(counts: Mapping[tuple[str, str], np.ndarray]) -> Metric:

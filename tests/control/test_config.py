@@ -39,6 +39,7 @@ BAD_TOLD = [
 WHOLE_TOLD = [
     "venue.NSDQ.user: expected at most 6 ASCII characters (SoupBinTCP 3.00 section 2.2.3)",
     "venue.EDGE: expected either password or credential",
+    "node.currency: expected the currency of sums of money, because instruments trade in USD, EUR",
     "instrument[0].venue: expected one of NSDQ, EDGE, found NSDX",
     "instrument[2].tick: 0.00005 is no multiple of 1/10000",
     "instrument[3]: MSFT at EDGE stands twice",
@@ -65,6 +66,31 @@ def test_all_faults_of_the_whole_at_once(tmp_path):
     text = text.replace('tick = "0.05"', 'tick = "0.00005"').replace('venue = "NSDQ"', 'venue = "NSDX"')
     text += '\n[[instrument]]\nsymbol = "MSFT"\nvenue = "EDGE"\ntick = "0.05"\ncurrency = "EUR"\n'
     assert told(tmp_path, text) == WHOLE_TOLD
+
+
+EURO = '\n[[instrument]]\nsymbol = "SAP"\nvenue = "EDGE"\ntick = "0.01"\ncurrency = "EUR"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", ["rates.EUR: expected what one EUR is worth in USD"]),
+        ("EUR = 0", ["rates.EUR: expected 0.000000001 to 1000000000, found 0"]),
+        ("EUR = 1.1\nUSD = 1", ["rates.USD: expected another currency, because sums of money are in this one"]),
+        (
+            "EUR = 1.12345678901",
+            ["instrument[3]: expected px_unit, multiplier and rate to come to a fraction of 31 bits, found 112345678901/100000000000"],
+        ),
+    ],
+)
+def test_every_currency_has_a_rate(tmp_path, more, expected):
+    text = desk.CONFIG.format(two_person="true").replace('name = "test"', 'name = "test"\ncurrency = "USD"')
+    assert told(tmp_path, f"{text}{EURO}\n[rates]\n{more}\n") == expected
+
+
+def test_prices_have_decimals(tmp_path):
+    text = desk.CONFIG.format(two_person="true") + EURO.replace('"EUR"', '"USD"\npx_unit = 2500').replace("0.01", "1")
+    assert told(tmp_path, text) == ["instrument[3].px_unit: expected a power of ten, found 2500"]
 
 
 def test_a_password_is_not_shown(tmp_path):

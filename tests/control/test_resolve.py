@@ -1,6 +1,7 @@
 """Configuration and policy become a lane's spec: indexes, px, the tightest limit and the rule that said it; every misfit with its line."""
 
 import dataclasses
+from fractions import Fraction
 
 import pytest
 from control import desk
@@ -46,6 +47,34 @@ def test_the_tightest_limit_binds_and_names_its_rule(tmp_path):
         "MAX_POSITION": (1_000, f"{rules}:2"), "PRICE_COLLAR": (50_000, f"{rules}:3"), "MAX_ORDER_VALUE": (2_500_000_000, f"{rules}:4")
     }  # fmt: skip
     assert found[0, 2]["MAX_POSITION"] == (300, f"{rules}:8")
+
+
+def money(tmp_path, own, every):
+    """Give the limit on gross exposure of SAP, which trades in USDT of 1.25 USD, for the strategy and for all; and the largest order."""
+    rules = desk.POLICY.replace("risk default {", f"risk default {{\n  max_gross_exposure {every}", 1).replace("250_000 USD", "7 USDT")
+    rules += f"\nrisk strategy quotes {{\n  max_gross_exposure {own}\n}}\n"
+    text = desk.CONFIG.replace('name = "test"', 'name = "test"\ncurrency = "USD"')
+    text += '\n[[instrument]]\nsymbol = "SAP"\nvenue = "EDGE"\ntick = "0.01"\ncurrency = "USDT"\nmultiplier = 5\n\n[rates]\nUSDT = "1.25"\n'
+    config = configuration.read(desk.write(tmp_path, rules, config=text))
+    loaded = policy.from_disk(config.rules_paths())
+    assert loaded.policy is not None, [str(d) for d in loaded.diagnostics]
+    spec = resolve.lane_spec(config, loaded.policy, lanes.places("lane0", config.node.state))
+    assert spec.instruments[3].worth * 10_000 == Fraction(25, 4)
+    own, every = spec.limits[3].limits, spec.limits[3].account
+    return own["MAX_GROSS_EXPOSURE"][0], every["MAX_GROSS_EXPOSURE"][0], own["MAX_ORDER_VALUE"][0]
+
+
+def test_sums_of_money_are_in_the_node_s_currency_whatever_a_symbol_trades_in(tmp_path):
+    assert money(tmp_path, "1_000 USD", "900 USDT") == (10_000_000, 11_250_000, 70_000)
+    assert money(tmp_path, "1_000 USDT", "900 USD") == (9_000_000, 9_000_000, 70_000)
+    assert money(tmp_path, "1_000 USD", "700 USDT") == (8_750_000, 8_750_000, 70_000)
+
+
+def test_a_sum_of_money_of_which_nobody_said_what_it_is_worth_is_refused(tmp_path):
+    text = desk.POLICY.replace("250_000 USD", "7 USDT\n  max_daily_loss 5 USDT")
+    with pytest.raises(resolve.Unresolved) as caught:
+        spec_of(tmp_path, text)
+    assert [found.message for found in caught.value.found] == ["'max_daily_loss' is in USDT, and noderrd.toml does not say what one is worth in USD"]
 
 
 def test_a_rule_keeps_its_number_over_a_reload(tmp_path):

@@ -5,6 +5,8 @@ Runs with numba switched off as well (scripts/mutate-risk does, which removes ea
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core import risk
 from core.codes import BookState, Denial, Halt, Limit, Mode, OrderFlag, OrdStatus, Reference, Side
@@ -45,6 +47,11 @@ def executed(lane, limits, now_ns):
 @entry
 def new_day(lane, now_ns):
     return risk.new_day(lane, now_ns)
+
+
+@entry
+def worth(insts, value):
+    return risk.worth(insts, INST, value)
 
 
 @entry
@@ -460,8 +467,17 @@ def test_without_a_mark_the_last_trade_the_reference_or_what_was_paid_counts(des
     assert desk.accounts[STRAT]["profit"] == 200 * 100
 
 
+@given(st.integers(-(2**61), 2**61), st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1))
+def test_what_shares_are_worth_in_the_account_s_currency_is_exact_or_at_the_bound(value, num, den):
+    insts = np.zeros(N, INSTRUMENT)
+    insts[INST]["worth_num"], insts[INST]["worth_den"] = num, den
+    exact = value * num // den  # floor
+    found = int(worth(insts, value))
+    assert found == exact or (abs(found) == NO_LIMIT and found * exact > 0 and abs(exact) > NO_LIMIT - 2 * num)
+
+
 def test_the_multiplier_and_the_unit_of_price_count_in_money(desk):
-    desk.insts["multiplier"], desk.insts["unit"] = 50, 100
+    desk.insts["worth_num"], desk.insts["worth_den"] = 50 * 100, 1  # a multiplier of 50, prices of two decimals
     look(desk.insts, desk.px, True)
     desk.positions[INDEX]["position"], desk.positions[INDEX]["cash"] = 10, -10 * BID + 33
     desk.mark()
@@ -664,6 +680,29 @@ def test_a_covered_sale_is_long_and_the_rest_is_short(desk):
     assert desk.verdict[3] == 60
     assert desk.ask(side=Side.BUY, qty=60) == Denial.PASS
     assert desk.verdict[3] == 0
+
+
+@pytest.mark.parametrize(("which", "account"), [(Limit.MAX_OPEN_ORDERS, False), (Limit.MAX_OPEN_ORDERS, True)])
+def test_a_sale_that_is_split_is_two_open_orders(desk, which, account):
+    desk.hold(position=100)
+    desk.limit(which, 1, account)
+    before = int(desk.exposure[2, 0]["sell"])
+    assert desk.ask(side=Side.SELL, px=ASK, qty=110) == Denial.MAX_OPEN_ORDERS
+    assert desk.said() == (1, 2, 8 if account else 7)
+    assert desk.exposure[2, 0]["sell"] == before, "what was claimed is given back"
+    desk.limit(which, 2, account)
+    assert desk.ask(side=Side.SELL, px=ASK, qty=110) == Denial.PASS
+    assert desk.verdict[3] == 10
+
+
+@pytest.mark.parametrize(("which", "account"), [(Limit.MAX_ORDER_RATE, False), (Limit.MAX_MESSAGE_RATE, True)])
+def test_a_sale_that_is_split_takes_two_tokens(desk, which, account):
+    desk.limit(which, 3, account)
+    found = []
+    for qty in (110, 110, 100, 100):
+        desk.exposure[2, 0]["sell"] = -100  # a hundred are covered
+        found.append(desk.ask(side=Side.SELL, px=ASK, qty=qty))
+    assert found == [Denial.PASS, Denial[which.name], Denial.PASS, Denial[which.name]]
 
 
 def test_another_lane_s_open_sales_take_what_is_held(desk):

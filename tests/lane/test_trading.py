@@ -56,6 +56,18 @@ def test_a_sale_of_more_than_is_held_goes_out_as_a_long_and_a_short_one(desk):
     assert desk.worst() == (100, 150)
 
 
+def test_a_replace_may_not_turn_a_covered_sale_into_a_short_one(desk):
+    desk.venue.fill(desk.send(b"B", 100, 999_900), 100)
+    desk.order_is("FILLED", 0, 100)
+    assert desk.send(b"S", 100, 1_000_100).side == b"S"
+    desk.order_is("NEW", 100, 0)
+    desk.ask(b"S", 900_150, 1_000_200)
+    assert desk.denied() == Denial.CROSSES_ZERO
+    assert (desk.denials()[0]["denial_limit"], desk.denials()[0]["denial_value"]) == (0, 50)
+    assert len(desk.entered()) == 2
+    assert desk.worst() == (100, 0)
+
+
 def test_two_strategies_do_not_meet_each_other(make):
     desk = make(n_strategies=2)
     desk.ask(b"B", 100, 1_000_000)
