@@ -188,7 +188,7 @@ BLOCKS: dict[str, BlockSpec] = {
         "what a venue costs and how much of the flow it may have",
         {
             "fee": FieldSpec("CHARGES", "maker and taker fee; negative is a rebate", (PRICE, RATIO)),
-            "weight": FieldSpec("SHARES", f"what routing looks at ({', '.join(WEIGHTS)}); sums to 1", active=False),
+            "weight": FieldSpec("SHARES", f"what its score is made of ({', '.join(WEIGHTS)}); sums to 1"),
             "cap": _amount("largest share of the flow", RATIO, high=1, active=False),
         },
     ),
@@ -334,6 +334,9 @@ METRICS: dict[str, MetricSpec] = {
     "uncertainty": MetricSpec(NUMBER, "1 minus the largest class probability of a model's score, scaled to 0..1", ("symbol",), _ZERO, _ONE),
     "imbalance": MetricSpec(NUMBER, "(bid - ask) / (bid + ask) quantity at the best prices", ("symbol", "venue"), -_ONE, _ONE),
     "fill_ratio": MetricSpec(RATIO, "filled over ordered shares of the day's ended orders", ("strategy", "symbol", "venue"), _ZERO, _ONE, "min"),
+    "venue_score": MetricSpec(
+        NUMBER, "what a venue's distance, cost, liquidity and reliability are worth by its `weight`", ("venue",), _ZERO, _ONE, "min"
+    ),
     "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE, "min", active=False),
     "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO, together="sum"),
     "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO, together="sum"),

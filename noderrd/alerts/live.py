@@ -72,6 +72,8 @@ class Measures:
 
     def _venues(self, view: LaneView, now_ns: int) -> None:
         ages = []
+        for name, score in view.scores.items():
+            self.history.add(now_ns, "venue_score", {"venue": name}, MISSING if score.value is None else score.value)
         for v, venue in enumerate(view.spec.venues):
             row = view.shared.venues[v]
             for line, name in enumerate("ab"):

@@ -9,15 +9,16 @@ import trio
 
 from noderrd.config import Config
 from noderrd.net.probe import Heard, Probe, probe
+from noderrd.telemetry.scores import Scores
 
 TRIES = 3
 
 
 class Probes:
-    """`latest` has each venue's last probe; `row` gives a venue's row of the lane's shared memory."""
+    """`latest` has each venue's last probe; `row` gives a venue's row of the lane's shared memory; `scores` takes what came of each."""
 
-    def __init__(self, config: Config, row: Callable[[int], np.void], log: Any) -> None:
-        self._config, self._row, self._log = config, row, log
+    def __init__(self, config: Config, row: Callable[[int], np.void], scores: Scores, log: Any) -> None:
+        self._config, self._row, self._scores, self._log = config, row, scores, log
         self.latest: dict[str, Probe] = {}
 
     async def run(self) -> None:
@@ -37,7 +38,13 @@ class Probes:
         if found.failed and (before is None or before.failed.keys() != found.failed.keys()):
             self._log.warning("probe failed", venue=name, **found.failed)
         self.latest[name] = found
+        self._scores.probed(name, found.distance_ns, found.sent, found.lost)
 
     def times(self) -> dict[tuple[str, str], int]:
         """Give what was measured, by venue and part, in ns."""
-        return {(name, part): ns for name, it in self.latest.items() for part, ns in (("tcp", it.tcp_ns), ("ping", it.ping_ns)) if ns is not None}
+        return {
+            (name, part): ns
+            for name, it in self.latest.items()
+            for part, ns in (("tcp", it.tcp_ns), ("tls", it.tls_ns), ("ping", it.ping_ns))
+            if ns is not None
+        }

@@ -17,6 +17,7 @@ from noderrd.control.slow import Slow
 from noderrd.telemetry import clock, http
 from noderrd.telemetry.metrics import LaneCollector, LaneView
 from noderrd.telemetry.orders import OrderCollector
+from noderrd.telemetry.scores import Scores
 from noderrd.telemetry.windows import Windows
 
 STEP_S = 1.0
@@ -35,7 +36,8 @@ class Watch:
         self.began_ns = time.time_ns()
         classes = {it.symbol: it.kind for it in node.config.instruments}
         self.orders = OrderCollector(lambda symbol: classes.get(symbol, "all"))
-        self.probes = Probes(node.config, lambda v: node.lane.shared.venues[v].copy(), log)
+        self.scores = Scores()
+        self.probes = Probes(node.config, lambda v: node.lane.shared.venues[v].copy(), self.scores, log)
         bound_ns = node.config.telemetry.slow_us * MICROSECOND
         self.slow = Slow(lambda: self.views()[0], lambda: node.lane.pid, self.counts, bound_ns)
 
@@ -74,11 +76,13 @@ class Watch:
     def views(self) -> list[LaneView]:
         """Give the lanes as telemetry reads them."""
         lane, worker = self._node.lane, self._node.worker
-        return [LaneView(worker.name, lane.spec, lane.shared, worker.restarts, lane.ready, self.probes.times())]
+        return [LaneView(worker.name, lane.spec, lane.shared, worker.restarts, lane.ready, self.probes.times(), self.scores.now)]
 
     async def _step(self) -> None:
         while True:
             self._windows.take(time.time_ns(), answers.counts([self._node.lane]))
+            lane, policy = self._node.lane, self._node.loaded.policy
+            self.scores.look(lane.spec, lane.shared, {it.name: it.weights for it in policy.venues} if policy else {}, time.time_ns())
             await trio.sleep(STEP_S)
 
     async def _read_orders(self) -> None:

@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "latency": ("noderrd.ctl.latency", "latency by stage, in nanoseconds"),
     "slow": ("noderrd.ctl.slow", "orders that were slow, and why"),
     "counters": ("noderrd.ctl.counters", "what the lane counted"),
+    "venues": ("noderrd.ctl.venues", "how good each venue is just now: score, distance, loss"),
     "logs": ("noderrd.ctl.logs", "the logs of the node's processes"),
     "alerts": ("noderrd.ctl.alerts", "alerts that are pending, fire or were resolved"),
     "silence": ("noderrd.ctl.alerts", "tell nobody of an alert for a time"),

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     probe = actions.add_parser("probe", help="TCP, TLS and application round trips to the venues of noderrd.toml")
     probe.add_argument("venues", nargs="*", metavar="VENUE", help="which; all when none is named")
     probe.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"noderrd.toml ({DEFAULT_CONFIG})")
-    probe.add_argument("--tls", action="store_true", help="order sessions are behind TLS: time the handshake too")
+    probe.add_argument("--tls", action="store_true", help="time a TLS handshake too, with the order sessions' address where a venue names no `tls`")
     for action in (bench, probe):
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object")
 

@@ -23,13 +23,23 @@ HEADER = struct.Struct("!10sQH")  # session, sequence number, count
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A venue's distances in ns, None where the part does not apply or failed; `failed` says why, by part."""
+    """A venue's distances in ns, None where the part does not apply or failed every time; `failed` says why, by part.
+
+    `sent` counts the tries of all parts, `lost` those that were not answered.
+    """
 
     venue: str
     tcp_ns: int | None
     tls_ns: int | None
     ping_ns: int | None
     failed: dict[str, str]
+    sent: int = 0
+    lost: int = 0
+
+    @property
+    def distance_ns(self) -> int | None:
+        """How far it is: the application's answer where there is one, else a connection."""
+        return self.tcp_ns if self.ping_ns is None else self.ping_ns
 
 
 def probe(name: str, venue: Venue, tries: int = 5, tls: bool = False, heard: Heard | None = None) -> Probe:
@@ -37,21 +47,35 @@ def probe(name: str, venue: Venue, tries: int = 5, tls: bool = False, heard: Hea
 
     `heard` is the feed's session and next sequence number; without it the feed is listened to.
     """
+    parts: dict[str, Callable[[], int]] = {"tcp": lambda: connect(venue.ouch)}
     failed: dict[str, str] = {}
-    parts: dict[str, Callable[[], int]] = {
-        "tcp": lambda: connect(venue.ouch),
-        "tls": lambda: handshake(venue.ouch),
-        "ping": lambda: ask(venue, heard or hear(venue)),
-    }
-    found: dict[str, int] = {}
-    for part, once in parts.items():
-        if (part == "tls" and not tls) or (part == "ping" and not venue.rerequest):
-            continue
+    if tls or venue.tls:
+        parts["tls"] = lambda: handshake(venue.tls or venue.ouch)
+    if venue.rerequest:
         try:
-            found[part] = min(once() for _ in range(tries))
+            what = heard or hear(venue)
+            parts["ping"] = lambda: ask(venue, what)
         except (OSError, ValueError) as error:
-            failed[part] = getattr(error, "strerror", None) or str(error)
-    return Probe(name, found.get("tcp"), found.get("tls"), found.get("ping"), failed)
+            failed["ping"] = _words(error)
+    found: dict[str, int] = {}
+    lost = 0
+    for part, once in parts.items():
+        times: list[int] = []
+        why = ""
+        for _ in range(tries):
+            try:
+                times.append(once())
+            except OSError as error:
+                lost, why = lost + 1, _words(error)
+        if times:
+            found[part] = min(times)
+        else:
+            failed[part] = why
+    return Probe(name, found.get("tcp"), found.get("tls"), found.get("ping"), failed, tries * len(parts), lost)
+
+
+def _words(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def connect(address: str) -> int:

@@ -17,6 +17,7 @@ from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 from noderrd.telemetry import hdr
 from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS, STAGES, TRADING
+from noderrd.telemetry.scores import Score
 
 PREFIX = "noderrd_"
 SECOND = 1_000_000_000
@@ -33,6 +34,7 @@ class LaneView:
     restarts: int
     up: bool
     probes: Mapping[tuple[str, str], int] = dataclasses.field(default_factory=dict)  # ns by venue and part
+    scores: Mapping[str, Score] = dataclasses.field(default_factory=dict)  # by venue
 
 
 class LaneCollector(Collector):
@@ -92,6 +94,11 @@ def _lane(found: dict[str, list[Sample]], lane: LaneView, now_ns: int) -> None:
 
 def _venues(found: dict[str, list[Sample]], lane: LaneView, now_ns: int) -> None:
     found["noderrd_venue_probe_seconds"] += [(names, ns / SECOND) for names, ns in lane.probes.items()]
+    for venue_name, score in lane.scores.items():
+        if score.value is not None:
+            found["noderrd_venue_score"].append(((venue_name,), score.value))
+        if score.lost is not None:
+            found["noderrd_venue_probe_loss_ratio"].append(((venue_name,), score.lost))
     for k, venue in enumerate(lane.spec.venues):
         row, name = lane.shared.venues[k], (venue.name,)
         for line, letter in enumerate("AB"):

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from noderrd.config import Venue
 from noderrd.control.probes import Probes
 from noderrd.net import probe
+from noderrd.telemetry.scores import Scores
 
 HEARD = (b"SESSION   ", 12)
 
@@ -153,6 +154,29 @@ class Log:
         self.said.append((what, more))
 
 
+def test_a_try_that_is_not_answered_is_counted_as_lost(orders):
+    """A retransmission server that answers every other question."""
+    met = []
+
+    def answer(line):
+        packet, who = line.recvfrom(64)
+        met.append(packet)
+        if packet and len(met) % 2:
+            line.sendto(packet, who)
+        return bool(packet)
+
+    with server(socket.SOCK_DGRAM, answer) as address:
+        found = probe.probe("NSDQ", Venue("239.255.9.9:9", orders, "me", rerequest=address, password="x"), tries=4, heard=HEARD)
+    assert (found.sent, found.lost, found.failed) == (8, 2, {})
+    assert found.distance_ns == found.ping_ns > 0
+
+
+def test_a_venue_s_tls_end_is_probed(orders):
+    found = probe.probe("NSDQ", Venue("239.255.9.9:9", orders, "me", tls=closed(), password="x"), tries=2)
+    assert (found.tls_ns, found.failed, found.sent, found.lost) == (None, {"tls": "Connection refused"}, 4, 2)
+    assert found.distance_ns == found.tcp_ns
+
+
 class Configuration:
     """What Probes reads of a configuration."""
 
@@ -161,8 +185,8 @@ class Configuration:
 
 
 async def test_the_daemon_asks_with_what_its_lane_heard_and_tells_a_failure_once(orders, retransmission, asked):
-    log, row = Log(), {"session": HEARD[0], "next_seq": 12, "have_session": 1}
-    probes = Probes(Configuration(Venue("127.0.0.1:9", orders, "me", rerequest=retransmission, password="x")), lambda _: row, log)
+    log, scores, row = Log(), Scores(), {"session": HEARD[0], "next_seq": 12, "have_session": 1}
+    probes = Probes(Configuration(Venue("127.0.0.1:9", orders, "me", rerequest=retransmission, password="x")), lambda _: row, scores, log)
     await probes.once(0, "NSDQ")
     assert set(probes.times()) == {("NSDQ", "tcp"), ("NSDQ", "ping")}
     assert all(ns > 0 for ns in probes.times().values())

@@ -7,6 +7,7 @@ from core.codes import Session, Stage
 from noderrd.lane.memory import Shared, Sizes
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
 from noderrd.telemetry.metrics import LaneView
+from noderrd.telemetry.scores import Score
 
 NOW = 1_800_000_000_000_000_000
 
@@ -29,4 +30,5 @@ def lane(tmp_path):
     rng = np.random.default_rng(5)
     for stage in Stage:
         np.add.at(shared.histograms[stage], rng.integers(0, 12_000, 500), 1)
-    return LaneView("lane0", spec, shared, 3, up=True, probes={("NSDQ", "tcp"): 120_000})
+    scores = {"NSDQ": Score(0.75, {}, {}, 100_000, 0.25), "EDGE": Score(None, {}, {}, None, None)}
+    return LaneView("lane0", spec, shared, 3, up=True, probes={("NSDQ", "tcp"): 120_000}, scores=scores)

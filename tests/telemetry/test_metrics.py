@@ -55,6 +55,9 @@ def test_states_are_the_lanes(registry):
     assert of(registry, "noderrd_feed_age_seconds", venue="NSDQ") == 2
     assert of(registry, "noderrd_venue_probe_seconds", venue="NSDQ", part="tcp") == 0.00012
     assert of(registry, "noderrd_venue_probe_seconds", venue="EDGE", part="tcp") is None
+    assert of(registry, "noderrd_venue_score", venue="NSDQ") == 0.75
+    assert of(registry, "noderrd_venue_probe_loss_ratio", venue="NSDQ") == 0.25
+    assert of(registry, "noderrd_venue_score", venue="EDGE") is None
     assert of(registry, "noderrd_feed_age_seconds", venue="EDGE") is None
     assert of(registry, "noderrd_book_best_bid_price", venue="NSDQ", symbol="GOOG") == 175.31
     assert of(registry, "noderrd_book_best_ask_price", venue="NSDQ", symbol="GOOG") is None
