@@ -12,19 +12,12 @@ from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool, NoSuchDevice, NotSupportedError
 from pyroute2.netlink.exceptions import NetlinkError
 
-from noderrd.host.knob import Absent, Denied, Port
+from noderrd.host.knob import Absent, Denied, Port, lacks
 
 CAP_NET_ADMIN = 12
 SIOCETHTOOL, IFNAMSIZ = 0x8946, 16
 ETHTOOL_GPAUSEPARAM, ETHTOOL_SPAUSEPARAM = 0x12, 0x13
 ON = {"on": True, "off": False}
-
-
-def may_administer() -> str:
-    """Give "" when this process has CAP_NET_ADMIN in its network namespace, else what it lacks."""
-    with open("/proc/self/status") as status:  # noqa: PTH123 - a pseudo file
-        caps = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
-    return "" if caps >> CAP_NET_ADMIN & 1 else "needs CAP_NET_ADMIN"
 
 
 @contextlib.contextmanager
@@ -58,7 +51,7 @@ class Netlink(Port):
 
     def may_write(self) -> str:
         """Tell whether this process administers the network."""
-        return may_administer()
+        return lacks(CAP_NET_ADMIN, "CAP_NET_ADMIN")
 
     def index(self) -> int:
         """Give the interface's index. Raises Absent."""
@@ -160,7 +153,7 @@ class Pause(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("cmd", "autoneg", "rx_pause", "tx_pause")]
 
 
-class _Request(ctypes.Structure):
+class Request(ctypes.Structure):
     """struct ifreq with ifr_data."""
 
     _fields_ = [("name", ctypes.c_char * IFNAMSIZ), ("data", ctypes.c_void_p), ("pad", ctypes.c_uint64)]
@@ -169,7 +162,7 @@ class _Request(ctypes.Structure):
 def _pause(ioctl: Any, command: int, pause: Pause) -> Pause:
     """Get or set pause frames, which pyroute2 does not know."""
     pause.cmd = command
-    request = _Request(bytes(ioctl.ifname).rstrip(b"\0"), ctypes.cast(ctypes.pointer(pause), ctypes.c_void_p).value, 0)
+    request = Request(bytes(ioctl.ifname).rstrip(b"\0"), ctypes.cast(ctypes.pointer(pause), ctypes.c_void_p).value, 0)
     fcntl.ioctl(ioctl.sock, SIOCETHTOOL, request)
     return pause
 

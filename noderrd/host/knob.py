@@ -18,6 +18,13 @@ class Denied(Exception):
     """It is there and may not be changed; the text says by whom or why."""
 
 
+def lacks(capability: int, name: str) -> str:
+    """Give "" when this process has a capability (linux/capability.h), else what it needs."""
+    with open("/proc/self/status") as status:  # noqa: PTH123 - a pseudo file
+        held = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return "" if held >> capability & 1 else f"needs {name}"
+
+
 class Port:
     """Where a value lives."""
 

@@ -37,6 +37,15 @@ def _neighbour(text: str) -> str:
     return "" if re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", link) else '"ADDRESS HARDWARE-ADDRESS", the latter as 02:00:00:00:00:01'
 
 
+def _flow(text: str) -> str:
+    match = re.fullmatch(r"(udp|tcp) (to|from) ([0-9.]+):(\d{1,5}) queue \d{1,4}", text)
+    try:
+        good = match is not None and ipaddress.IPv4Address(match[3]) and int(match[4]) < 1 << 16
+    except ValueError:
+        good = False
+    return "" if good else '"udp to ADDRESS:PORT queue N" or "tcp from ADDRESS:PORT queue N"'
+
+
 @dataclasses.dataclass(frozen=True)
 class HostSettings:
     """What is wanted. Sizes in bytes unless named otherwise."""
@@ -53,6 +62,7 @@ class HostSettings:
     rx_ring: int | None = dataclasses.field(default=None, metadata={"low": 64, "high": 1 << 16})  # None: as large as the card's
     tx_ring: int | None = dataclasses.field(default=None, metadata={"low": 64, "high": 1 << 16})  # None: left alone
     channels: int | None = dataclasses.field(default=None, metadata={"low": 1, "high": 1024})  # None: left alone
+    flows: tuple[str, ...] = dataclasses.field(default=(), metadata={"check": _flow})  # which receive queue a feed or a session comes to
     steer: bool = False  # accelerated receive flow steering: the card learns which core a flow's socket is read on
     congestion: str | None = None  # congestion control of the interfaces' routes; None: the kernel's
     initcwnd: int = dataclasses.field(default=32, metadata={"low": 1, "high": 1 << 16})  # segments

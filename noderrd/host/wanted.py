@@ -138,8 +138,11 @@ def _interface(machine: Machine, name: str) -> Iterator[Knob]:
     yield from _coalescing(machine, name)
     for feature, (wanted, why) in FEATURES.items():
         yield machine.knob(f"feature:{name}:{feature}", here, wanted, why, ETHTOOL, f"ethtool -K {name} {feature} {{before}}")
-    if settings.steer:
-        yield machine.knob(f"feature:{name}:rx-ntuple-filter", here, "on", "the card may learn which core reads a flow", SCALING)
+    if settings.steer or settings.flows:
+        yield machine.knob(f"feature:{name}:rx-ntuple-filter", here, "on", "the card may be told which core reads a flow", SCALING)
+    for flow, _, queue in (line.rpartition(" queue ") for line in settings.flows):
+        why = "the flow comes to the queue that its lane reads"
+        yield machine.knob(f"flow:{name}:{flow}", here, f"queue {queue}", why, f"{ETHTOOL}, -N")
     for field in ("autoneg", "rx_pause", "tx_pause"):
         yield machine.knob(f"pause:{name}:{field}", here, "0", "another host's congestion must not stop an order", ETHTOOL)
     yield _discipline(machine, name)
@@ -247,6 +250,8 @@ def _memory(machine: Machine) -> Iterator[Knob]:
     """Huge pages and what would make or merge them behind the node's back."""
     folder = "/sys/kernel/mm"
     yield machine.knob(f"choice:{folder}/transparent_hugepage/enabled", "memory", "madvise", "huge pages only where they were asked for", THP)
+    yield machine.knob(f"choice:{folder}/transparent_hugepage/shmem_enabled", "memory", "advise", "the same for memory that processes share", THP)
+    yield machine.knob("huge:/dev/shm", "memory", _asked, "a lane's state may lie on huge pages", THP, "mount -o remount,huge={before} /dev/shm")
     yield machine.knob(f"choice:{folder}/transparent_hugepage/defrag", "memory", "never", "no page fault waits for compaction", THP)
     yield machine.knob(f"file:{folder}/transparent_hugepage/khugepaged/defrag", "memory", "0", "nobody copies pages in the background", THP)
     yield machine.knob(
@@ -255,6 +260,11 @@ def _memory(machine: Machine) -> Iterator[Knob]:
     if machine.settings.huge_pages:
         why = "the lane's books on huge pages: fewer TLB misses"
         yield machine.knob("sysctl:vm.nr_hugepages", "memory", at_least(str(machine.settings.huge_pages)), why, sysctls.VM)
+
+
+def _asked(now: str) -> str:
+    """Want huge pages for those who ask for them; a mount that gives more may go on."""
+    return now if now in {"within_size", "always"} else "advise"
 
 
 def _scheduler(machine: Machine) -> Iterator[Knob]:

@@ -256,3 +256,53 @@ def test_a_discipline_with_classes_is_left_alone(namespace, tmp_path):
     assert found["qdisc:eth1"]["state"] == "denied"
     assert "htb" in found["qdisc:eth1"]["detail"]
     assert done.returncode == 2
+
+
+TMPFS = """
+set -e
+mkdir -p {place}
+mount -t tmpfs -o size=32m,mode=1777 tmpfs {place}
+exec "$@"
+"""
+HUGE = """
+import mmap, os, sys
+from pathlib import Path
+from noderrd.host import memory, mount
+place = sys.argv[1]
+knob, mine = mount.Huge(Path("/"), place), lambda: next(line for line in Path("/proc/self/mountinfo").read_text().splitlines() if place in line)
+before, saved = mine(), knob.save()
+knob.write("advise")
+fd = os.open(place + "/state", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 4 << 20)
+pages = mmap.mmap(fd, 4 << 20)
+pages.madvise(mmap.MADV_HUGEPAGE)
+memory.touch(pages)
+huge = sum(int(line.split()[1]) for line in Path("/proc/self/smaps_rollup").read_text().splitlines() if line.startswith("ShmemPmdMapped"))
+during = knob.read(), mine()
+knob.restore(saved)
+print(saved, during[0], during[1] == before + ",huge=advise", mine() == before, huge)
+"""
+
+
+def test_a_tmpfs_gives_huge_pages_to_who_asks_and_is_as_before(tmp_path):
+    """In a mount namespace: only the option that is named changes, and a file there then lies on huge pages."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare")
+    place = tmp_path / "shm"
+    inside = ["unshare", "--mount", "sh", "-c", TMPFS.format(place=place), "sh", sys.executable, "-P", "-c", HUGE, place]
+    done = subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
+    if "mount:" in done.stderr or "cannot change it" in done.stderr:
+        pytest.skip(f"no tmpfs with huge pages here: {done.stderr.strip()[-200:]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["never", "advise", "True", "True", "4096"]
+
+
+def test_a_place_where_nothing_is_mounted_has_no_such_knob(tmp_path):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/mountinfo").write_text(
+        "25 24 0:23 / /dev/shm\\040x rw - tmpfs tmpfs rw,huge=within_size\n26 24 0:1 / /mnt rw - ext4 /dev/vda rw\n"
+    )
+    assert address.port("huge:/dev/shm x", tmp_path).read() == "within_size"
+    for place in ("/dev/shm", "/mnt"):
+        with pytest.raises(Absent):
+            address.port(f"huge:{place}", tmp_path).read()
