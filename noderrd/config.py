@@ -14,6 +14,7 @@ from typing import Literal
 from core.layout import MAX_VENUES, MONEY
 from noderrd import settings
 from noderrd.host.settings import HostSettings
+from noderrd.host.sockets import SocketOptions
 from noderrd.settings import SettingsError, address
 
 SECOND = 1_000_000_000
@@ -84,6 +85,7 @@ class Venue:
     itch_b: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     interface: str = ""
     rerequest: str = field(default="", metadata={"check": lambda text: addresses(text) if text else ""})
+    tls: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})  # of an end of the venue that speaks TLS: probed
     glimpse: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
     password: str | None = field(default=None, repr=False)
     credential: str | None = None
@@ -137,6 +139,7 @@ class Config:
     rules: Rules = field(default_factory=Rules)
     lane: Lane = field(default_factory=Lane)
     telemetry: Telemetry = field(default_factory=Telemetry)
+    sockets: SocketOptions = field(default_factory=SocketOptions, metadata={"key": "socket"})
     host: HostSettings = field(default_factory=HostSettings)
     folder: Path = Path()  # of the file: set by `read`
 

@@ -43,7 +43,8 @@ def main(args: argparse.Namespace) -> int:
         return 1
     lanes = frozenset({config.lane.core} - {-1}) if config else frozenset()
     folder = config.node.state if config else Path(tempfile.gettempdir())
-    found = [*look(folder), *findings(Machine(config.host if config else HostSettings(), lanes, ROOT))]
+    options = config.sockets.orders if config else sockets.OrderOptions()
+    found = [*look(folder, options), *findings(Machine(config.host if config else HostSettings(), lanes, ROOT))]
     if args.json:
         rows = [{"name": it.id, "state": it.state, "found": it.detail, "cost": it.cost if it.state == "warn" else ""} for it in found]
         print(json.dumps({"ok": not any(it.state == "warn" for it in found), "checks": rows}))
@@ -63,13 +64,13 @@ def lines(found: list[Finding]) -> list[str]:
     return told
 
 
-def look(folder: Path) -> list[Finding]:
-    """Look at what every node needs, wherever it runs; `folder` is where its state is, or will be."""
+def look(folder: Path, options: sockets.OrderOptions) -> list[Finding]:
+    """Look at what every node needs, wherever it runs; `folder` is where its state is, or will be, `options` what its order sessions ask for."""
     return [
         _cores(),
         _multicast(),
         _buffers(),
-        _options(),
+        _options(options),
         _room("shm", SHM, SHM_LEAST, "a lane's state does not fit: the node does not start"),
         _disk(folder),
         _time(),
@@ -103,10 +104,10 @@ def _buffers() -> Finding:
     return _judge("buffers", given >= RECEIVE_LEAST, f"{given >> 10} KiB of {RECEIVE_LEAST >> 10} KiB asked for", cost)
 
 
-def _options() -> Finding:
+def _options(options: sockets.OrderOptions) -> Finding:
     """Set up an order session's socket as a lane does, and see what the kernel took."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        got = sockets.order(probe)
+        got = sockets.order(probe, options)
     detail = ", ".join(
         [
             *(f"{name} {value}" for name, value in got.now.items() if name not in got.refused),

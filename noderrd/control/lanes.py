@@ -36,7 +36,8 @@ class Done:
 def places(name: str, state: Path) -> Places:
     """Give where a lane's files are: named by the node's state folder, so that two nodes of a host do not meet and a restart finds them again."""
     folder = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
-    return Places(name, SHM / f"noderrd-{folder}-{name}", SHM / f"noderrd-{folder}-{name}.stop")
+    shared = SHM / f"noderrd-{folder}-{name}"
+    return Places(name, shared, shared.with_name(f"{shared.name}.stop"), state / "run" / f"{name}.sockets")
 
 
 class Lane:

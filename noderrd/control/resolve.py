@@ -71,6 +71,7 @@ class Places:
     name: str
     shared: Path
     stop: Path
+    options: Path  # what the kernel took of its sockets' options
 
 
 class Rules:
@@ -121,6 +122,7 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
         name=places.name, shared=str(places.shared), stop=str(places.stop), venues=venues, instruments=instruments, products=products,
         strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle,
         receive=config.lane.receive, huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
+        sockets=config.sockets, options=str(places.options), realtime=config.host.realtime,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
 from noderrd.control.server import Answer, Peer, Refused
 from noderrd.control.watch import Watch
-from noderrd.host import seen
+from noderrd.host import seen, sockets
 from rules import model
 
 REFUSED = 77  # EX_NOPERM of sysexits.h: policy says no
@@ -67,7 +67,7 @@ class Verbs:
         venues = answers.venues(self._lanes)
         for row in venues:
             if it := self._watch.probes.latest.get(row["name"]):
-                row["probe"] = {"tcp_ns": it.tcp_ns, "ping_ns": it.ping_ns, "failed": it.failed}
+                row["probe"] = {"tcp_ns": it.tcp_ns, "tls_ns": it.tls_ns, "ping_ns": it.ping_ns, "failed": it.failed}
         modes = {row["mode"] for row in venues}
         return {
             "version": version("noderrd"),
@@ -79,8 +79,14 @@ class Verbs:
             "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in node.workers],
             "venues": venues,
             "halts": answers.halts(self._lanes),
-            "host": [{"lane": lane.spec.name, **seen.of(lane.pid, lane.spec.shared)} for lane in self._lanes],
+            "host": [
+                {"lane": lane.spec.name, **seen.of(lane.pid, lane.spec.shared), "sockets": sockets.told(lane.spec.options)} for lane in self._lanes
+            ],
         }
+
+    async def do_venues(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """How good each venue is, and what that is made of."""
+        return {"venues": [{"venue": name, **dataclasses.asdict(score)} for name, score in self._watch.scores.now.items()]}
 
     async def do_books(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
         """Every book."""

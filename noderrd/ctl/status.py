@@ -14,7 +14,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 def _away(venue: str, probe: dict[str, Any]) -> str:
     """Say how far a venue is, and what could not be measured."""
-    parts = [f"{part} {probe[f'{part}_ns'] / 1000:.0f} us" for part in ("tcp", "ping") if probe[f"{part}_ns"] is not None]
+    parts = [f"{part} {probe[f'{part}_ns'] / 1000:.0f} us" for part in ("tcp", "tls", "ping") if probe[f"{part}_ns"] is not None]
     return f"{venue} is away: {', '.join([*parts, *(f'{part} failed ({why})' for part, why in probe['failed'].items())])}"
 
 
@@ -22,7 +22,11 @@ def _seen(lane: dict[str, Any]) -> str:
     """Say what the kernel tells of a lane; what it does not tell is left out."""
     if "cores" not in lane:
         return "not running"
-    said = [f"on cores {lane['cores']}", f"{lane['locked_kib'] >> 10} MiB locked" if lane["locked_kib"] else "memory not locked"]
+    said = [
+        f"on cores {lane['cores']}",
+        *([lane["scheduler"]] if lane.get("scheduler", "other") not in {"", "other"} else []),
+        f"{lane['locked_kib'] >> 10} MiB locked" if lane["locked_kib"] else "memory not locked",
+    ]
     if "huge_kib" in lane:
         said.append(f"{lane['huge_kib'] >> 10} MiB on huge pages")
     if "nodes" in lane:

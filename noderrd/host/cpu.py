@@ -18,6 +18,7 @@ ROOT = Path("/")
 LANES = "sys/fs/cgroup/noderrd_lanes.slice"
 PLACE = Path("/run/noderrd-place.sock")
 DMA_LATENCY = Path("/dev/cpu_dma_latency")
+POLICIES = {0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}  # linux/sched.h
 ANSWER_S = 60.0  # a third of a second usually; on a host that is starved the lane had better wait
 THROTTLE = "the kernel stops a SCHED_FIFO task that never sleeps for 5 % of each second (kernel.sched_rt_runtime_us) unless that is -1"
 
@@ -84,12 +85,23 @@ def pin(core: int) -> str:
 
 
 def realtime(pid: int, priority: int = 50) -> str:
-    """Make a process SCHED_FIFO: "" or why not. See THROTTLE for what a spinning one then meets."""
+    """Make a process SCHED_FIFO, but not its children: "" or why not. See THROTTLE for what a spinning one then meets."""
     try:
-        os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(priority))
+        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
         return f"SCHED_FIFO: {error.strerror}"
-    return ""
+    return "" if scheduler(pid) == f"fifo {priority}" else f"SCHED_FIFO: the kernel says {scheduler(pid)}"
+
+
+def scheduler(pid: int, root: Path = ROOT) -> str:
+    """Give how a process is scheduled, as the kernel says (proc(5), stat): `other`, `fifo 50`, `rr 1`, `idle`; "" when it is gone."""
+    try:
+        words = (root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    priority, policy = words[37:39] if len(words) > 38 else ("", "0")
+    name = POLICIES.get(int(policy), policy)
+    return f"{name} {priority}" if name in {"fifo", "rr"} else name
 
 
 def throttled(root: Path = ROOT) -> bool:

@@ -277,8 +277,9 @@ class Connections:
         if row["session_state"] == Session.DOWN:
             line = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             line.setblocking(False)
-            options = sockets.order(line, self._spec.core)
+            options = sockets.order(line, self._spec.sockets.orders, self._spec.core)
             self._log.info("order socket", venue=self._spec.venues[v].name, options=options.now, refused=options.refused)
+            sockets.tell(self._spec.options, f"{self._spec.venues[v].name} orders", options)
             self._sockets[v] = line
             code = line.connect_ex(address_of(self._spec.venues[v].ouch))
             row["session_state"], row["order_rx_ns"], row["order_tx_ns"] = Session.CONNECTING, at_ns, at_ns

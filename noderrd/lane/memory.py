@@ -16,6 +16,7 @@ from core import layout as at
 from noderrd.host import memory
 
 PAGE = 4096
+MADV_POPULATE_WRITE, MADV_COLLAPSE = 23, 25  # linux/mman.h, since Linux 5.14 and 6.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +112,18 @@ class Shared:
             setattr(self, name, self.lane[name][0])
 
     def huge(self) -> str:
-        """Ask for huge pages (tmpfs gives them where shmem_enabled is advise, within_size or always): "" or why not."""
+        """Have huge pages, now: "" or why not. A tmpfs has them where it is mounted with huge=advise or more (`noderrctl host apply`)."""
         try:
             self._map.madvise(mmap.MADV_HUGEPAGE)
+            self._map.madvise(MADV_COLLAPSE)
+        except OSError as error:
+            return f"{error.strerror}: {self.path.parent} is not mounted with huge=advise, or the kernel is older than 6.1"
+        return ""
+
+    def prefault(self) -> str:
+        """Have every page now, rather than under the first packet that needs it: "" or why not."""
+        try:
+            self._map.madvise(MADV_POPULATE_WRITE)
         except OSError as error:
             return error.strerror or str(error)
         return ""

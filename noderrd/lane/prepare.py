@@ -21,6 +21,7 @@ from core import layout as at
 from core.codes import BookState, Halt, Mode, Session
 from core.feature import NAMES
 from noderrd.feeds import multicast
+from noderrd.host import sockets
 from noderrd.lane import cold, limits, ort, xdp
 from noderrd.lane.memory import Shared, Sizes
 from noderrd.lane.spec import LaneSpec, VenueSpec
@@ -123,6 +124,8 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
             if address:
                 opened.append(multicast.open_line(address, venue.interface))
                 row[field] = opened[-1].fileno()
+                options = sockets.feed(opened[-1], spec.sockets.feeds, spec.core)
+                sockets.tell(spec.options, f"{venue.name} feed {field[-1]}", options)
         servers = [address.strip() for address in venue.rerequest.split(",") if address.strip()][: at.MAX_SERVERS]
         row["n_servers"], row["server"], row["servers"] = len(servers), 0, -1
         for k, address in enumerate(servers):

@@ -59,11 +59,23 @@ def lock_memory(log: Any) -> None:
 
 
 def arrange(spec: LaneSpec, shared: Shared, log: Any) -> None:
-    """Have the state on huge pages and on the core's node, as far as they are to be had; `noderrctl status` shows what came of it."""
+    """Have the state on huge pages, on the core's node and in memory, as far as that is to be had; `noderrctl status` shows what came of it."""
     if spec.huge_pages and (why := shared.huge()):
         log.warning("no huge pages", reason=why, cost="some 20 ns for a miss of the TLB")
     if spec.core >= 0 and (why := shared.bind(memory.node_of_core(spec.core))):
         log.warning("state not bound to the core's node", reason=why, cost="some 100 ns for each miss where there are several nodes")
+    if why := shared.prefault():
+        log.warning("state not there yet", reason=why, cost="some 500 ns for the first use of each page")
+
+
+def hasten(spec: LaneSpec, log: Any) -> None:
+    """Run before everybody else on the core, where the host's configuration says so and the right to it is there."""
+    if not spec.realtime:
+        return
+    if why := cpu.realtime(os.getpid()):
+        log.warning("not real-time", reason=why, cost="other processes may run on the lane's core")
+    elif cpu.throttled():
+        log.warning("real-time, and throttled", reason=cpu.THROTTLE, cost="50 ms of each second while the lane spins")
 
 
 def wind_down(shared: Shared, work: np.ndarray, stop: StopWord, links: cold.Connections, log: Any) -> None:
@@ -185,6 +197,7 @@ def run(path: Path, spare: bool = False) -> int:
             links.resume(v, line)
         else:
             line.close()
+    hasten(spec, log)
     shared.control[0]["heartbeat_ns"] = time.time_ns()
     shared.control[0]["ready"] = 1
     log.info("ready", epoch=int(shared.control[0]["epoch"]), open_orders=still_open, seconds=round(time.monotonic() - began, 4), spare=spare)

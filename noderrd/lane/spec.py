@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core import layout as at
+from noderrd.host.sockets import FeedOptions, OrderOptions, SocketOptions
 from noderrd.lane.memory import Sizes
 
 
@@ -122,7 +123,10 @@ class LaneSpec:
     idle: str = "spin"  # spin, yield, sleep
     receive: str = "recvmmsg"  # recvmmsg, af_xdp
     huge_pages: bool = False
+    sockets: SocketOptions = dataclasses.field(default_factory=SocketOptions)
+    options: str = ""  # path of the file that says what the kernel took of them
     core: int = -1  # -1: not pinned
+    realtime: bool = False  # SCHED_FIFO
     levels: int = 1024
     table: int = 1 << 17
     lane_id: int = 0  # 0..255: in every ClOrdID, different for all lanes of all nodes that use one account
@@ -166,4 +170,6 @@ class LaneSpec:
         raw["strategies"] = [StrategySpec(**v) for v in raw["strategies"]]
         raw["limits"] = [LimitSpec(v["strategy"], v["instrument"], _pairs(v["limits"]), _pairs(v.get("account"))) for v in raw["limits"]]
         raw["models"] = [ModelSpec(**v) for v in raw["models"]]
+        if asked := raw.get("sockets"):
+            raw["sockets"] = SocketOptions(OrderOptions(**asked["orders"]), FeedOptions(**asked["feeds"]))
         return LaneSpec(**raw)

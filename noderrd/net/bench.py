@@ -71,7 +71,7 @@ class Session:
         except OSError as error:
             raise Unreachable(f"{where}: {error.strerror or error}") from error
         try:
-            sockets.order(self.line)  # as the lane speaks to a venue
+            sockets.order(self.line, sockets.OrderOptions())  # as the lane speaks to a venue
             self.line.sendall(json.dumps(asked).encode() + b"\n")
             said = self.hear()
             if not said.get("ok"):

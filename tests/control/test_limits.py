@@ -48,7 +48,7 @@ class Desk:
         loaded = policy.from_disk(config.rules_paths())
         assert loaded.policy is not None, [str(d) for d in loaded.diagnostics]
         assert not [it for it in model.inactive(loaded.policy) if it.startswith("risk")]
-        places = resolve.Places("lane0", folder / "lane", folder / "stop")
+        places = resolve.Places("lane0", folder / "lane", folder / "stop", folder / "sockets")
         self.spec = replace(resolve.lane_spec(config, loaded.policy, places), table=64, levels=4)
         self.at = Shared(folder / "lane", self.spec.sizes(), create=True)
         self.keep = prepare.share_exposure(self.spec, self.at)

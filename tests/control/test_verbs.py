@@ -61,7 +61,7 @@ async def test_an_unknown_verb_is_bad_usage(node):
 
 async def test_status_shows_what_the_kernel_says_of_a_lane_and_how_far_its_venues_are(node):
     verbs = desk.verbs(node)
-    assert (await verbs.handle("status", {}, PEER))["host"] == [{"lane": "lane0"}]
+    assert (await verbs.handle("status", {}, PEER))["host"] == [{"lane": "lane0", "sockets": {}}]
     node.lane.shared.own()
     node.lane.shared.control[0]["pid"] = os.getpid()
     verbs._watch.probes.latest["EDGE"] = Probe("EDGE", 120_000, None, None, {"ping": "timed out"})
@@ -70,7 +70,7 @@ async def test_status_shows_what_the_kernel_says_of_a_lane_and_how_far_its_venue
     assert (seen["lane"], processors(seen["cores"])) == ("lane0", os.sched_getaffinity(0))
     assert sum(seen.get("nodes", {"0": 1}).values()) > 0
     found = {venue["name"]: venue.get("probe") for venue in answer["venues"]}
-    assert found.pop("EDGE") == {"tcp_ns": 120_000, "ping_ns": None, "failed": {"ping": "timed out"}}
+    assert found.pop("EDGE") == {"tcp_ns": 120_000, "tls_ns": None, "ping_ns": None, "failed": {"ping": "timed out"}}
     assert set(found.values()) == {None}
 
 

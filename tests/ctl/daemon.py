@@ -15,7 +15,7 @@ STATUS = {
         "name": "NSDQ", "mode": "armed", "armed_until": 0,
         "feed": {"session": "S", "next_seq_num": 11, "state": [], "phase": "START_OF_MARKET_HOURS"},
         "orders": {"session": "S", "next_seq_num": 5, "logged_in": True, "state": "UP"},
-        "probe": {"tcp_ns": 120_400, "ping_ns": None, "failed": {"ping": "timed out"}},
+        "probe": {"tcp_ns": 120_400, "tls_ns": None, "ping_ns": None, "failed": {"ping": "timed out"}},
     }],
     "halts": [{"scope": "symbol MSFT", "reason": "OPERATOR"}],
     "host": [
@@ -25,6 +25,12 @@ STATUS = {
 }  # fmt: skip
 ANSWERS = {
     "status": STATUS,
+    "venues": {"venues": [
+        {"venue": "NSDQ", "value": 0.8123, "parts": {"latency": 1.0, "cost": 1.0, "liquidity": 0.4, "reliability": 0.9},
+         "weights": {"latency": 0.4, "cost": 0.2, "liquidity": 0.3, "reliability": 0.1}, "distance_ns": 250_000, "lost": 0.05},
+        {"venue": "EDGE", "value": None, "parts": {"latency": None, "cost": 1.0, "liquidity": None, "reliability": 0.0},
+         "weights": {"latency": 1.0, "cost": 0.0, "liquidity": 0.0, "reliability": 0.0}, "distance_ns": None, "lost": None},
+    ]},
     "books": {"books": [
         {"venue": "NSDQ", "symbol": "AAPL", "state": [], "seq_num": 9,
          "bids": [["190.0000", 100, 2], ["189.9900", 50, 1]], "asks": [["190.0100", 70, 1]]},

@@ -7,7 +7,7 @@ import sys
 import pytest
 from ctl.daemon import ANSWERS, STATUS, Daemon, ctl
 
-QUESTIONS = ("status", "books", "positions", "orders", "latency", "counters")
+QUESTIONS = ("status", "venues", "books", "positions", "orders", "latency", "counters")
 ORDERS = ("halt", "resume", "cancel-all", "flatten", "kill", "release", "pause", "continue", "reload", "stop")
 
 
@@ -70,6 +70,7 @@ TABLES = {
         "NSDQ is away: tcp 120 us, ping failed (timed out)",
         "lane2: on cores 0-1, memory not locked",
     ],
+    "venues": ["NSDQ   0.812  1.000 x 0.4  1.000 x 0.2  0.400 x 0.3  0.900 x 0.1  250 us  5.0%", "EDGE   -      - x 1"],
     "books": ["NSDQ AAPL  LIVE  at message 9", "     2  100  190.0000  190.0100   70       1", "     1   50  189.9900"],
     "positions": ["quotes    AAPL    NSDQ       -100  190.000000    1.5000     -0.2500  0.3000"],
     "orders": ["MAX_POSITION: 900 against 300, tight.rules:2"],

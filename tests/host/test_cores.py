@@ -150,6 +150,17 @@ def test_a_core_that_is_not_there_is_told():
     assert "core 1023" in cpu.pin(1023)
 
 
+def test_a_lane_runs_before_everybody_else_and_its_children_do_not():
+    said = "import os, subprocess, sys; from noderrd.host import cpu; print(cpu.realtime(os.getpid(), 7) or cpu.scheduler(os.getpid())); "
+    said += "child = subprocess.Popen(['sleep', '60']); print(cpu.scheduler(child.pid)); child.kill()"
+    done = subprocess.run([sys.executable, "-P", "-c", said], capture_output=True, text=True, timeout=60, check=True)
+    mine, child = done.stdout.splitlines()
+    assert child == "other"
+    if mine.startswith("SCHED_FIFO"):
+        pytest.skip(mine)
+    assert mine == "fifo 7"
+
+
 def test_memory_is_bound_to_its_node_and_read_back():
     pages, how = memory.huge(4 << 20)
     assert how in {"hugetlb", "thp", "small"}

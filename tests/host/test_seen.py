@@ -8,6 +8,7 @@ from noderrd.host import seen
 CONTENT = {
     "status": "Name:\tpython\nVmLck:\t  204800 kB\nCpus_allowed_list:\t3,5-6\n",
     "smaps_rollup": "Rss: 900 kB\nAnonHugePages:    2048 kB\nShmemPmdMapped:   4096 kB\nFilePmdMapped: 7 kB\n",
+    "stat": f"7 (py) thon) S {' '.join(['0'] * 36)} 50 1 0\n",
     "numa_maps": "7f00 bind:1 file=/dev/shm/lane dirty=9 N0=2 N1=7\n7f10 bind:1 file=/dev/shm/lane N1=1\n7f20 default file=/dev/shm/lane.stop N0=1\n",
 }
 HOLDER = """
@@ -29,11 +30,11 @@ def test_a_lane_is_seen_as_the_kernel_tells_it(tmp_path):
     for name, text in CONTENT.items():
         (folder / name).write_text(text)
     assert seen.of(7, "/dev/shm/lane", tmp_path) == {
-        "cores": "3,5-6", "locked_kib": 204_800, "huge_kib": 6144, "policy": "bind:1", "nodes": {"0": 2, "1": 8},
+        "scheduler": "fifo 50", "cores": "3,5-6", "locked_kib": 204_800, "huge_kib": 6144, "policy": "bind:1", "nodes": {"0": 2, "1": 8},
     }  # fmt: skip
     for name in ("smaps_rollup", "numa_maps"):
         (folder / name).unlink()
-    assert seen.of(7, "/dev/shm/lane", tmp_path) == {"cores": "3,5-6", "locked_kib": 204_800}
+    assert seen.of(7, "/dev/shm/lane", tmp_path) == {"scheduler": "fifo 50", "cores": "3,5-6", "locked_kib": 204_800}
 
 
 def test_nobody_is_seen_where_nobody_is(tmp_path):
@@ -47,6 +48,6 @@ def test_a_real_process_is_seen(tmp_path):
         core = holder.stdout.readline().strip()
         found = seen.of(holder.pid, str(state))
         holder.communicate("")
-    assert found["cores"] == core
+    assert (found["cores"], found["scheduler"]) == (core, "other")
     assert found["locked_kib"] == 0
     assert sum(found.get("nodes", {"0": 16}).values()) == 16
