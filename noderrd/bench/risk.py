@@ -3,17 +3,22 @@
 `pass-1`: the same instrument again and again, the next after the last: hot. `pass-10000`: ten thousand instruments in random order: cold. `deny`: an
 order that the last check but the claim refuses. `lanes-4`: as pass-1 with limits shared by four lanes, which costs a fence and their lines. Amortised
 over a batch, in time of the processor that the bench had; `single` is one check between two readings of the cycle counter, with the readings alone as
-its reference.
+its reference. `flow`: what the lane itself counts as risk's part of an order while a strategy quotes into an exchange's flow, every limit
+set, beside the whole from tick to trade of the same orders: `ratio` is risk's share.
 """
 
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from noderrd.bench.row import Row
 from noderrd.lane import cache
+from noderrd.rig.process import Failed
+from noderrd.telemetry import hdr
 
 HELP = "nanoseconds for all risk checks of one order"
 NAME = "risk"
@@ -22,6 +27,27 @@ ROUNDS = 300
 QUICK_ROUNDS = 30
 MANY = 10_000  # instruments
 STRAT = 1
+FLOW_S = 30
+QUICK_FLOW_S = 3
+# Every limit that an order is checked against and that the rig's own policy leaves out, far away.
+FAR = """\
+  max_long           1_000_000 shares
+  max_short          1_000_000 shares
+  max_total_position 1_000_000 shares
+  max_gross_exposure 900_000_000 USD
+  max_net_exposure   900_000_000 USD
+  capital            900_000_000 USD
+  max_leverage       100
+  margin             1%
+  max_daily_loss     900_000_000 USD
+  max_drawdown       900_000_000 USD
+  max_open_orders    1_000
+  max_message_rate   100_000/s
+  min_interval       1us
+  duplicate_window   1us
+  locate             1_000_000 shares
+  restricted         GME
+"""
 START_NS = 1_700_000_000_000_000_000
 
 
@@ -138,6 +164,27 @@ def run(quick: bool) -> Iterator[Row]:
     for k in range(3):
         timed(*desk.arguments(), START_NS + k * 10**9, took, floor)
     yield Row(NAME, "single", "ns", took / ghz, "cycle counter read twice", floor / ghz)
+    yield flow(QUICK_FLOW_S if quick else FLOW_S)
+
+
+def flow(seconds: float) -> Row:
+    """Count the lane's own stages while it trades. Raises Failed when it does not."""
+    from core.codes import Stage
+    from noderrd.bench.rules_swap import Rig
+
+    with tempfile.TemporaryDirectory(prefix="noderrd-bench-") as made:
+        rig = Rig(Path(made) / "state", FAR)
+        try:
+            counts = rig.shared.histograms
+            before = counts.copy()
+            time.sleep(seconds)
+            part, whole = (np.repeat(hdr.VALUES, counts[stage] - before[stage]) for stage in (Stage.RISK, Stage.TICK_TO_TRADE))
+            if not len(whole):
+                message = f"flow: no orders\n{rig.node.tail()}"
+                raise Failed(message)
+            return Row(NAME, "flow", "ns", part, "tick to trade", whole, {"orders": len(whole)})
+        finally:
+            rig.close()
 
 
 def _ghz() -> float:

@@ -40,7 +40,7 @@ risk default {{
   max_order_value  1_000_000 USD
   price_collar     10%
   max_order_rate   1_000/s
-}}
+{limits}}}
 
 strategy quotes {{
   file     "{strategy}"
@@ -55,10 +55,10 @@ model alpha {{
 
 
 class Rig:
-    """An exchange and a node under its flow."""
+    """An exchange and a node under its flow; `limits` are lines of the policy's, besides the usual ones."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, limits: str = "") -> None:
+        self._folder, self._limits = folder, limits
         for name in ("rules.d", "logs", "venues", "journal"):
             (folder / name).mkdir(parents=True)
         group = ports.group()
@@ -76,11 +76,13 @@ class Rig:
         self.node.wait_ready()
         self.node.wait_trading([EXCHANGE.name])
         spec = LaneSpec.read(folder / "run" / "lane0.json")
-        self._shared = Shared(Path(spec.shared), spec.sizes())
+        self.shared = Shared(Path(spec.shared), spec.sizes())
 
     def policy(self, k: int, strategy: Path = PACKAGE / "strategies" / "quotes.py", model: Path = PACKAGE / "models" / "alpha.onnx") -> None:
         """Write policy number `k`: its limits and parameters are different from the others'."""
-        text = RULES.format(limit=10_000 + k, inventory=500 + k % 100, strategy=strategy, model=model, symbols=", ".join(plan.SYMBOLS))
+        text = RULES.format(
+            limits=self._limits, limit=10_000 + k, inventory=500 + k % 100, strategy=strategy, model=model, symbols=", ".join(plan.SYMBOLS)
+        )
         (self._folder / "rules.d" / "bench.rules").write_text(text)
 
     def apply(self) -> None:
@@ -91,7 +93,7 @@ class Rig:
 
     def round(self, change: Callable[[], None] | None) -> tuple[int, int, int]:
         """Let it run for a round, with a change or without: the loop's widest gap, the longest step of a taking (ns), events lost."""
-        row, before = self._shared.staged[0], self._lost()
+        row, before = self.shared.staged[0], self._lost()
         row["widest_ns"] = row["pause_ns"] = 0
         end = time.monotonic() + ROUND_S
         if change is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from core.codes import Command, Halt, Scope
+from core.codes import Command, Halt, Scope, Session
 from noderrd.control import answers, feeds, gate, lanes, policy
 from noderrd.control.alerting import Alerting
 from noderrd.control.latches import Arm, Kill
@@ -226,9 +226,12 @@ class Verbs:
         return await self._order(Command.HALT, arguments, peer)
 
     async def do_resume(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """New orders again, unless a kill is in the way."""
-        scope, _, name = self._scope(arguments)
+        """New orders again, unless a kill is in the way, or a session that the venue refused: that one a person has to settle."""
+        scope, index, name = self._scope(arguments)
         self._refuse_killed({("node", ""), (scope.name.lower(), name)})
+        if scope == Scope.VENUE and self._node.lane.shared.venues[index]["session_state"] == Session.REFUSED:
+            message = f"{name} refused our session: noderrctl reconcile --accept {name} --reason ... begins it anew"
+            raise Refused(message, REFUSED)
         return await self._order(Command.RESUME, arguments, peer)
 
     async def do_cancel_all(self, arguments: dict[str, Any], peer: Peer) -> Answer:

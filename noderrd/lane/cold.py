@@ -369,7 +369,7 @@ class Connections:
         if not code or row["failures"] >= REJECTS_MAX:
             self._shared.control[0]["halt_venue"][v] = Halt.RECONCILE
             row["session_state"] = Session.REFUSED
-            self._log.error("session refused: reconcile, then resume the venue", venue=name)
+            self._log.error("session refused: reconcile --accept begins it anew", venue=name)
 
     def logout(self, v: int) -> None:
         """Say goodbye, so that the venue need not wait for our silence."""

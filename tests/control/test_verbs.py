@@ -12,7 +12,7 @@ from control import desk
 from control.desk import OTHER, PEER
 
 from core import layout as at
-from core.codes import Command, Halt, Scope
+from core.codes import Command, Halt, Scope, Session
 from noderrd.control import lanes, policy
 from noderrd.control.server import Refused
 from noderrd.control.verbs import moment
@@ -94,6 +94,16 @@ async def test_a_halt_holds_although_the_lane_is_away(node, monkeypatch):
     assert halts(node) == Halt.OPERATOR
     assert await refusal(desk.verbs(node).handle("halt", {"symbol": "AAPL"}, PEER)) == 1
     assert list(node.lane.shared.halt_symbol) == [Halt.OPERATOR, Halt.OPERATOR, 0]
+
+
+async def test_a_venue_that_refused_the_session_is_not_resumed_but_settled(node):
+    node.lane.shared.venues[0]["session_state"] = Session.REFUSED
+    async with obeying(node) as (verbs, lane):
+        with pytest.raises(Refused, match="reconcile --accept NSDQ") as caught:
+            await verbs.handle("resume", {"venue": "NSDQ"}, PEER)
+        assert (caught.value.code, lane.seen) == (77, [])
+        await verbs.handle("resume", {"venue": "EDGE"}, PEER)
+        assert lane.seen == [(Command.RESUME, Scope.VENUE, 1)]
 
 
 async def test_a_kill_is_on_disk_and_in_force_before_the_lane_is_asked(node, monkeypatch):
