@@ -1,6 +1,7 @@
 """Fixtures for all rooms."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from noderrd.lane import cache
 settings.register_profile("noderrd", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("noderrd")
 cache.prepare()  # before anything imports numba: kernels of edited files must not come from an old cache
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends a run ends what its tests have started, too
 
 ROOT = Path(__file__).resolve().parents[1]
 
