@@ -15,10 +15,12 @@ import shutil
 import sys
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "rules", "noderrd")
 ROOMS = ("core", "noderrd/lane", "noderrd/venue", "noderrd/strategies", "noderrd/replay")
+IN_USE: list[IO[str]] = []  # locks, held as long as the process lives
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
 _KERNELS = re.compile(r"^(?:from core\.jit import|from numba|import numba)", re.MULTILINE)
 
@@ -82,6 +84,10 @@ def prepare() -> Path:
     folder = base() / key()
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    use = (folder / "use").open("a")
+    fcntl.flock(use, fcntl.LOCK_SH)
+    IN_USE.append(use)
+    os.utime(folder)
     return folder
 
 
@@ -114,7 +120,9 @@ def discard() -> None:
 
 
 def prune(keep: int = 8) -> None:
-    """Delete all but the newest few directories, so that edits do not fill the disk."""
+    """Delete all but the few directories that were used last, so that edits do not fill the disk; none that a process uses."""
     folders = sorted((f for f in base().iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
     for old in folders[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+        with (old / "use").open("a") as use, contextlib.suppress(BlockingIOError):
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old, ignore_errors=True)

@@ -30,6 +30,21 @@ def test_what_no_kernel_imports_is_not_in_the_name():
     assert not {"noderrd/lane/rehearse.py", "noderrd/venue/admin.py", "noderrd/control/reload.py"} & found
 
 
+def test_a_directory_that_a_process_uses_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setenv("CACHE_DIRECTORY", str(tmp_path))
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    for name in ("old", "older"):
+        (tmp_path / name).mkdir()
+    code = "from noderrd.lane import cache; print(cache.prepare(), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
+        held = Path(user.stdout.readline().strip())
+        cache.prune(keep=0)
+        assert list(tmp_path.iterdir()) == [held]
+        user.communicate("\n")
+    cache.prune(keep=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_edit_gives_another_name(monkeypatch, tmp_path):
     for name in ("core/a.py", "noderrd/lane/b.py", "noderrd/far/c.py", "noderrd/far/d.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
