@@ -84,10 +84,11 @@ def prepare() -> Path:
     folder = base() / key()
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
-    use = (folder / "use").open("a")
-    fcntl.flock(use, fcntl.LOCK_SH)
-    IN_USE.append(use)
-    os.utime(folder)
+    with contextlib.suppress(OSError):  # a directory that this user may only read is pruned by nobody
+        use = (folder / "use").open("a")
+        fcntl.flock(use, fcntl.LOCK_SH)
+        IN_USE.append(use)
+        os.utime(folder)
     return folder
 
 
