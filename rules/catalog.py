@@ -239,6 +239,10 @@ BLOCKS: dict[str, BlockSpec] = {
             "until": FieldSpec("CONDITION", "once firing, goes on until this holds (hysteresis); else until `when` no longer does"),
             "cooldown": _amount("least time between two firings", TIME, high=7 * DAY, whole=True),
             "do": FieldSpec("ACTIONS", "what is done when it fires", required=True),
+            "group": FieldSpec("NAMES", "what it belongs to: told together, and while a critical alert of it fires, the others tell nobody"),
+            "repeat": _amount(
+                "how often its targets are told again while it goes on firing; never if left out", TIME, low=10 * SECOND, high=7 * DAY, whole=True
+            ),
             "blackout": FieldSpec("NAMES", "calendars during which it stays quiet"),
         },
     ),

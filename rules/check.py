@@ -164,7 +164,8 @@ class _Checker:
             severity, cooldown = words[1], f.duration("cooldown") or 0
             if when is None:
                 return None
-            return model.Alert(**head, severity=severity, when=when, until=until, cooldown_ns=cooldown, actions=actions, blackout=quiet)
+            more: dict[str, Any] = {"group": f.single("group"), "repeat_ns": f.duration("repeat") or 0}
+            return model.Alert(**head, severity=severity, when=when, until=until, cooldown_ns=cooldown, actions=actions, blackout=quiet, **more)
         if kind == "chaos":
             every, faults, steady, abort, recover = f.moment("every"), f.faults(), f.condition("steady"), f.guard("abort"), f.duration("recover")
             if every is None or steady is None or recover is None:

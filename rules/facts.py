@@ -64,6 +64,8 @@ def _alert(alert: model.Alert) -> dict[str, str]:
         "cooldown": duration(alert.cooldown_ns),
         "do": ", ".join(_action(action) for action in alert.actions),
         "blackout": ", ".join(sorted(alert.blackout)),
+        "group": alert.group,
+        "repeat": duration(alert.repeat_ns),
     }
 
 

@@ -246,6 +246,13 @@ class Fields:
             self.fault(self.where[name], "arguments", f"'{name}' is one of {', '.join(self.spec.fields[name].choices)}")
         return found[0] if found else ""
 
+    def single(self, name: str) -> str:
+        """Read one name; "" when there is none."""
+        field, found = self._one(name, syntax.Names), self.names(name)
+        if field is not None and len(field.names) > 1:
+            self.error(field.names[1], "bound", f"'{name}' wants one name")
+        return found[0] if found else ""
+
     def name(self, word: syntax.Word) -> bool:
         """Say whether a word, or a string in its place, may be a name."""
         if not word.text or len(word.text) > MAX_NAME or not word.text.isprintable() or " " in word.text:

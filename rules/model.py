@@ -152,6 +152,8 @@ class Alert(Block):
     cooldown_ns: int
     actions: tuple[Action, ...]
     blackout: tuple[str, ...]
+    group: str = ""
+    repeat_ns: int = 0  # 0: never
 
 
 @dataclass(frozen=True, slots=True)

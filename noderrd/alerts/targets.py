@@ -63,17 +63,22 @@ def alertmanager(url: str) -> Send:
     """POST to an Alertmanager's API v2 (its api/v2/openapi.yaml: postAlerts); `url` is its base address."""
 
     async def send(message: dict[str, Any]) -> None:
-        since = datetime.fromtimestamp(int(message["since"]) / 1e9, UTC)
-        alert = {
-            "labels": {"alertname": message["alert"], "severity": message["severity"], "node": message["node"]},
-            "annotations": {name: str(message[name]) for name in ("value", "threshold", "rule")},
-            "startsAt": since.isoformat(),
-        }
-        if message["state"] == "resolved":
-            alert["endsAt"] = datetime.fromtimestamp(int(message["at"]) / 1e9, UTC).isoformat()
-        await _post(f"{url.rstrip('/')}/api/v2/alerts", json.dumps([alert]).encode(), {"content-type": "application/json"})
+        found = [_posted(one, message.get("group", "")) for one in message.get("alerts", [message])]
+        await _post(f"{url.rstrip('/')}/api/v2/alerts", json.dumps(found).encode(), {"content-type": "application/json"})
 
     return send
+
+
+def _posted(message: dict[str, Any], group: str) -> dict[str, Any]:
+    began = datetime.fromtimestamp(int(message.get("began", message["since"])) / 1e9, UTC)
+    alert = {
+        "labels": {"alertname": message["alert"], "severity": message["severity"], "node": message["node"]} | ({"group": group} if group else {}),
+        "annotations": {name: str(message[name]) for name in ("value", "threshold", "rule")},
+        "startsAt": began.isoformat(),
+    }
+    if message["state"] == "resolved":
+        alert["endsAt"] = datetime.fromtimestamp(int(message["at"]) / 1e9, UTC).isoformat()
+    return alert
 
 
 async def _post(url: str, body: bytes, headers: dict[str, str]) -> None:
@@ -95,7 +100,8 @@ def mail(server: str, sender: str, to: str) -> Send:
         letter["From"], letter["To"] = sender, to
         letter["Subject"] = f"[{message['severity']}] {message['alert']} {message['state']} on {message['node']}"
         letter["Message-ID"] = f"<{message['id']}@noderrd>"
-        letter.set_content("\n".join(f"{name}: {value}" for name, value in message.items()))
+        parts = ["\n".join(f"{name}: {value}" for name, value in one.items()) for one in message.get("alerts", [message])]
+        letter.set_content("\n\n".join(parts))
         with smtplib.SMTP(where.hostname or "localhost", where.port or 25, timeout=TIMEOUT_S) as line:
             line.send_message(letter)
 

@@ -7,11 +7,12 @@ import dataclasses
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from noderrd import durable
+from noderrd.alerts import notices as notifying
 from rules import alert as machine
 from rules import calendar, model
 from rules.evaluate import Leaf, evaluate, headline, leaves, truth
@@ -34,6 +35,7 @@ class Watched:
     silenced_until_ns: int = 0
     silenced_by: str = ""
     acknowledged_by: str = ""
+    told: dict[str, notifying.Told] = dataclasses.field(default_factory=dict)  # by target
 
 
 class Watcher:
@@ -60,7 +62,7 @@ class Watcher:
                 self._watched[alert.name] = self._from_disk(alert) if not before else Watched(alert)
 
     def step(self, read: Read, now_ns: int) -> list[tuple[model.Alert, machine.Transition]]:
-        """Evaluate every alert; gives what was pending, fired or was resolved, except that silenced alerts tell nobody."""
+        """Evaluate every alert; gives what was pending, fired or was resolved, silenced or not: a silence stops messages, nothing else."""
         told = []
         changed = False
         for it in self._watched.values():
@@ -73,11 +75,36 @@ class Watcher:
                 if one.state == machine.RESOLVED:
                     it.acknowledged_by = ""
                 self._past.append(self._note(it, one))
-                if now_ns >= it.silenced_until_ns:
-                    told.append((it.alert, one))
+                told.append((it.alert, one))
         if changed:
             self._write()
         return told
+
+    def notices(self, resend: Collection[str], now_ns: int) -> list[notifying.Notice]:
+        """Give what targets have to be told now; those in `resend` are told again and again."""
+        standings = [notifying.Standing(it.alert, it.state, it.told, now_ns < it.silenced_until_ns) for it in self._watched.values()]
+        return list(notifying.plan(standings, resend, now_ns))
+
+    def message(self, notice: notifying.Notice, node: str, now_ns: int) -> dict[str, Any]:
+        """Give what a notice says: of its gravest alert, and of a group's in `alerts`."""
+        said = [
+            {
+                **message(it.alert, machine.Transition(name, state, it.state.since_ns, it.value, it.threshold), node),
+                "at": now_ns, "began": it.state.fired_ns,
+            }
+            for name, state in notice.states.items()
+            for it in (self._watched[name],)
+        ]  # fmt: skip
+        return {**said[0], "group": notice.group, "alerts": said} if notice.group else said[0]
+
+    def told(self, kept: Collection[notifying.Notice], now_ns: int) -> None:
+        """Note that notices are on their way, and lie on disk."""
+        for notice in kept:
+            for name, state in notice.states.items():
+                it = self._watched[name]
+                it.told[notice.target] = notifying.Told(it.state.fired_ns, state == machine.RESOLVED, now_ns)
+        if kept:
+            self._write()
 
     def rows(self) -> list[dict[str, Any]]:
         """Give a line for each alert that is pending, fires, or was resolved last."""
@@ -128,6 +155,7 @@ class Watcher:
             name: {
                 "facts": facts(it.alert), "state": dataclasses.asdict(it.state), "silenced_until_ns": it.silenced_until_ns,
                 "silenced_by": it.silenced_by, "acknowledged_by": it.acknowledged_by,
+                "told": {target: dataclasses.asdict(one) for target, one in it.told.items()},
             }
             for name, it in self._watched.items()
         }  # fmt: skip
@@ -149,8 +177,9 @@ class Watcher:
             if kept is None or kept["facts"] != facts(alert):
                 return Watched(alert)
             more = {name: kept[name] for name in ("silenced_until_ns", "silenced_by", "acknowledged_by")}
-            return Watched(alert, machine.State(**kept["state"]), **more)
-        except (KeyError, TypeError) as why:
+            told = {target: notifying.Told(**one) for target, one in kept.get("told", {}).items()}
+            return Watched(alert, machine.State(**kept["state"]), **more, told=told)
+        except (KeyError, TypeError, AttributeError) as why:
             self._log.error("an alert begins anew: its state cannot be read", alert=alert.name, reason=str(why))
             return Watched(alert)
 

@@ -6,6 +6,7 @@ when the daemon was started anew meanwhile, and never a person's halt or kill. W
 """
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import trio
@@ -51,12 +52,13 @@ class Alerting:
                 outbox = Outbox(self._node.folder / "alerts" / "outbox", ways, time.time_ns, self._log)
                 async with trio.open_nursery() as sending:
                     sending.start_soon(outbox.run)
+                    resend = {it.name for it in notifies if it.how == "alertmanager"}
                     while self._node.loaded is taken:
-                        self.look(outbox, acting)
+                        self.look(outbox, resend, acting)
                         await trio.sleep(STEP_S)
                     sending.cancel_scope.cancel()
 
-    def look(self, outbox: Outbox, acting: trio.Nursery) -> None:
+    def look(self, outbox: Outbox, resend: Collection[str], acting: trio.Nursery) -> None:
         """Measure, evaluate, and start what follows."""
         node, now_ns = self._node, time.time_ns()
         pids = {worker.name: worker.pid for worker in (node.worker, node.writer)}
@@ -64,14 +66,24 @@ class Alerting:
             self._measures.take(view, node.state, pids, now_ns)
         for alert, moved in self.watcher.step(self.read, now_ns):
             for action in alert.actions:
-                self._act(alert, moved, action, outbox, acting)
+                self._act(alert, moved, action, acting)
+        self._tell(outbox, resend, now_ns)
         self._circuits.turn(now_ns)
 
-    def _act(self, alert: model.Alert, moved: machine.Transition, action: model.Action, outbox: Outbox, acting: trio.Nursery) -> None:
+    def _tell(self, outbox: Outbox, resend: Collection[str], now_ns: int) -> None:
+        """Put on disk what targets have to be told. One that is away is not told again what waits for it already."""
+        kept = []
+        for notice in self.watcher.notices(resend, now_ns):
+            if notice.repeats and outbox.waiting(notice.target):
+                continue
+            if outbox.put(notice.target, self.watcher.message(notice, self._node.config.node.name, now_ns)):
+                kept.append(notice)
+        self.watcher.told(kept, now_ns)
+
+    def _act(self, alert: model.Alert, moved: machine.Transition, action: model.Action, acting: trio.Nursery) -> None:
         if action.name in {"notify", "webhook"}:
-            if moved.state in {machine.FIRING, machine.RESOLVED}:
-                outbox.put(action.arguments[0], message(alert, moved, self._node.config.node.name))
-        elif action.name == "log":
+            return  # told by what the target knows: noderrd.alerts.notices
+        if action.name == "log":
             tell = self._log.warning if moved.state == machine.FIRING else self._log.info
             tell("alert", **message(alert, moved, self._node.config.node.name))
         elif moved.state == machine.FIRING and action.name == "circuit_break":

@@ -71,13 +71,31 @@ def test_a_reload_keeps_what_means_the_same(tmp_path):
     assert desk.feed(20, 20, 20) == ["pending", "firing"]
 
 
-def test_a_silenced_alert_goes_on_and_tells_nobody(tmp_path):
+def test_a_silenced_alert_goes_on_and_tells_nobody_until_then(tmp_path):
     desk = Desk(tmp_path)
     desk.it.silence("busy", desk.now + 4 * SECOND, "ann")
-    assert desk.feed(20, 20, 20) == []
-    assert desk.it.rows()[0]["state"] == "firing"
+    assert desk.feed(20, 20, 20) == ["pending", "firing"]  # what protects is done
     assert desk.it.rows()[0]["silenced_by"] == "ann"
-    assert desk.feed(20, 5) == ["resolved"]
+    assert desk.it.notices((), desk.now) == []
+    desk.feed(20)
+    assert [notice.states for notice in desk.it.notices((), desk.now)] == [{"busy": "firing"}]
+    assert desk.feed(5) == ["resolved"]
+    assert desk.it.notices((), desk.now) == []  # nobody knows that it fired
+
+
+def test_what_was_told_outlives_a_restart(tmp_path):
+    desk = Desk(tmp_path)
+    desk.feed(20, 20, 20)
+    desk.it.told(desk.it.notices((), desk.now), desk.now)
+    again = Desk(tmp_path)
+    assert again.it.notices((), desk.now) == []
+    again.now = desk.now
+    again.feed(5)
+    assert [notice.states for notice in again.it.notices((), again.now)] == [{"busy": "resolved"}]
+
+
+def test_a_silence_of_nothing(tmp_path):
+    desk = Desk(tmp_path)
     with pytest.raises(KeyError):
         desk.it.silence("nothing", 0, "ann")
 
