@@ -247,19 +247,21 @@ class Mode(IntEnum):
 
 
 class Stage(IntEnum):
-    """Row of a latency histogram."""
+    """Row of a latency histogram. KERNEL is the wait from the kernel's receive stamp to ours; without such stamps nothing is counted there."""
 
-    DECODE = 0
-    BOOK = 1
-    FEATURES = 2
-    MODEL = 3
-    STRATEGY = 4
-    RISK = 5
-    ENCODE = 6
-    SEND = 7
-    TICK_TO_TRADE = 8
-    ACK = 9
-    FILL = 10
+    KERNEL = 0
+    DECODE = 1
+    BOOK = 2
+    FEATURES = 3
+    MODEL = 4
+    STRATEGY = 5
+    RISK = 6
+    ROUTE = 7
+    ENCODE = 8
+    SEND = 9
+    TICK_TO_TRADE = 10
+    ACK = 11
+    FILL = 12
 
 
 class Counter(IntEnum):
@@ -342,6 +344,8 @@ class JournalKind(IntEnum):
     LOGIN = 18  # an order session was logged in
     DOWN = 19  # an order session was lost
     ACCEPTED = 20  # a person settled what was not known: who, and why
+    TOLD = 23  # what the control plane did about a scope, in words
+    CLOCK = 24  # how good the wall clock is: offset, error bound, whether it is synchronised, drift of the lane's own between two anchors
 
 
 class Writer(IntEnum):
@@ -404,6 +408,7 @@ class Command(IntEnum):
     HAND = 12  # hand the order sockets to the guard
     LOAD = 13  # read the spec, and load what is new in it beside the loop: RELOAD then has it at hand
     ACCEPT = 14  # a person says that an order is over, or that a venue's session is to be begun anew
+    TELL = 15  # put a text into the journal: what the control plane did about a scope, and why
 
 
 class Scope(IntEnum):
@@ -431,6 +436,8 @@ class Halt(IntEnum):
     JOURNAL = 10  # a record of an order was lost
     CIRCUIT_BREAK = 11  # an alert took a part out of service; ends by itself
     BOOK = 12  # a book's levels were not what its orders add up to
+    REDUCE_ONLY = 13  # orders that only reduce a position pass
+    HALF_OPEN = 14  # as REDUCE_ONLY: a circuit break is over, and proves itself before all orders pass
 
 
 class Op(IntEnum):

@@ -24,8 +24,8 @@ JOURNAL_SLOTS = 1 << 16
 JOURNAL_DATA = 88
 COMMAND_SLOTS = 64
 NOTE_SLOTS = 1024
-STAGES = 11
-PATH = 8  # of these, those between a datagram and the send of the order that it caused
+STAGES = 13
+PATH = 10  # of these, those between a datagram and the send of the order that it caused
 WATERFALL_SLOTS = 4096
 SLOW_SLOTS = 256
 COUNTERS = 64
@@ -352,8 +352,8 @@ WATERFALL = _record(
     ("inst", "i4"),
     ("strat", "i4"),
     ("slot", "i4"),
-    ("cut", "i8", (PATH,)),  # ns since the receipt at which each Stage ended, ascending: the last one is the whole
-    ("pad", "i8", (3,)),
+    ("cut", "i8", (PATH,)),  # ns since the receipt at which each Stage ended: the last one is the whole. The receipt is the kernel's, where it stamps
+    ("pad", "i8"),
 )
 
 # A strategy slot.
@@ -534,7 +534,9 @@ CONTROL = _record(
     ("halt_strategy", "i8", (MAX_STRATEGIES,)),
     ("paused", "i8"),  # strategies are not called; feeds, acks and fills go on
     ("slow_ns", "i8"),  # an order that took so long from tick to trade is kept in `slow`; 0: none is
-    ("pad_control", "i8", (3,)),
+    ("clock_offset_ns", "i8"),  # of the wall clock, as the daemon last found it
+    ("clock_error_ns", "i8"),
+    ("clock_seq", "i8"),  # raised with each finding by 2; odd: the clock is synchronised
     # the clock: realtime = base_ns + ((tsc - base_tsc) * mult >> 28), kept by the lane
     ("base_ns", "i8"),
     ("base_tsc", "i8"),
@@ -561,7 +563,9 @@ CONTROL = _record(
     ("waterfall_head", "i8"),  # orders put into `waterfall`
     ("slow_head", "i8"),
     ("money_row", "i8"),  # first of the rows of EXPOSURE that are about money (core/exposure.py)
-    ("pad_journal", "i8", (5,)),
+    ("clock_told", "i8"),  # clock_seq that was journaled
+    ("drift_ns", "i8"),  # by how much the lane's clock was ahead of the wall clock when it was last tied to it
+    ("pad_journal", "i8", (3,)),
     # written by the journal's writer
     ("journal_id", "i8"),  # of this ring: drawn when its first record was written; 0: none was
     ("writer_pid", "i8"),
@@ -588,6 +592,9 @@ STAGED = _record(
     ("turn_ns", "i8"),  # when the loop's last turn began
     ("widest_ns", "i8"),  # longest time from turn to turn since a reader wrote 0 here
     ("pause_ns", "i8"),  # longest step of the last taking; longest time away from the loop for a command since a reader wrote 0 here
+    ("halt_seq", "i8"),  # raised by the daemon after it has changed halt words
+    ("halt_seen", "i8"),  # set to halt_seq by the lane in the turn after which every order meets them
+    ("halt_ns", "i8"),  # when that turn began
     ("params", "i8", (MAX_STRATEGIES, MAX_PARAMS)),
     ("budget_ns", "i8", (MAX_STRATEGIES,)),
     ("fees", "i8", (MAX_VENUES, 2)),  # mils: maker, taker

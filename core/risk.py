@@ -51,25 +51,28 @@ def refuse_account(verdict: np.ndarray, limits: np.ndarray, index: int, which: i
 
 
 @inlined
-def flag(value: int, closing: bool, code: int) -> int:
-    """Give the denial of one halt word: a kill binds everyone, a halt all but an operator who closes a position."""
+def flag(value: int, closing: bool, reducing: bool, code: int) -> int:
+    """Give the denial of one halt word: a kill binds everyone, a halt all but an operator who closes a position, a softer one nobody who reduces."""
     if value == Halt.KILLED:
         return Denial.KILLED
-    if value != 0 and not closing:
+    soft = value == Halt.REDUCE_ONLY or value == Halt.HALF_OPEN
+    if value != 0 and not closing and not (soft and reducing):
         return code
     return Denial.PASS
 
 
 @inlined
-def halted(control: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, inst: int, strat: int, closing: bool) -> int:
+def halted(
+    control: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, inst: int, strat: int, closing: bool, reducing: bool
+) -> int:  # fmt: skip
     """Flags that stop new orders, from the widest to the narrowest."""
-    code = flag(control[0]["halt_node"], closing, Denial.HALT_NODE)
+    code = flag(control[0]["halt_node"], closing, reducing, Denial.HALT_NODE)
     if code == Denial.PASS:
-        code = flag(control[0]["halt_venue"][insts[inst]["venue"]], closing, Denial.HALT_VENUE)
+        code = flag(control[0]["halt_venue"][insts[inst]["venue"]], closing, reducing, Denial.HALT_VENUE)
     if code == Denial.PASS:
-        code = flag(halt_symbol[inst], closing, Denial.HALT_SYMBOL)
+        code = flag(halt_symbol[inst], closing, reducing, Denial.HALT_SYMBOL)
     if code == Denial.PASS:
-        code = flag(control[0]["halt_strategy"][strat], closing, Denial.HALT_STRATEGY)
+        code = flag(control[0]["halt_strategy"][strat], closing, reducing, Denial.HALT_STRATEGY)
     return code
 
 
@@ -595,7 +598,7 @@ def judge(
 
     `more`: shares by which it raises what may fill on its side (for a replace: new leaves above what is reserved; they are claimed when it passes).
     `slot`: the order that is replaced; -1 for a new one. `closing`: an operator closes a position; halts and loss limits do not bind then, a kill
-    does.
+    does. REDUCE_ONLY and HALF_OPEN do not bind what only reduces a position.
     """
     control = lane[0]["control"]
     strategies, venues = lane[0]["strategies"], lane[0]["venues"]
@@ -606,7 +609,8 @@ def judge(
     verdict[1] = 0
     verdict[2] = -1
     verdict[3] = 0
-    code = halted(control, halt_symbol, insts, inst, strat, closing)
+    reducing = reduces(positions, index, side, more)
+    code = halted(control, halt_symbol, insts, inst, strat, closing, reducing)
     if code != Denial.PASS:
         return code
     if not armed(venues, v, now_ns):
@@ -627,7 +631,7 @@ def judge(
         code = own_orders(lane, limits, index, strat, inst, side, order_px, order_qty, slot, now_ns, verdict)
         if code != Denial.PASS:
             return code
-    if not (closing or reduces(positions, index, side, more)):
+    if not (closing or reducing):
         if limits[index]["limit"][Limit.RESTRICTED] == 0:
             refuse(verdict, limits, index, Limit.RESTRICTED, order_qty)
             return Denial.RESTRICTED

@@ -3,6 +3,9 @@
 import dataclasses
 import hashlib
 import os
+import time
+from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,8 @@ SHM = Path("/dev/shm")  # noqa: S108 - the kernel's own, and the files are 0600
 ANSWER_S = 5.0
 POLL_S = 0.001
 RETRIES = 200
+UNSEEN = 256  # changes of halt words that the lane has not met yet
+ANY_HALT = frozenset(set(Halt) - {Halt.KILLED})
 
 
 class NoAnswer(Exception):
@@ -47,6 +52,7 @@ class Lane:
         self.spec = spec
         self.shared = Shared(Path(spec.shared), spec.sizes(), create=True)
         self._turn = trio.Lock()  # one command after the other: the ring has one producer
+        self._unseen: deque[tuple[int, int]] = deque(maxlen=UNSEEN)
 
     @property
     def ready(self) -> bool:
@@ -86,19 +92,32 @@ class Lane:
 
     def halt(self, scope: Scope, index: int, why: Halt) -> None:
         """Raise the halt words of a scope at once, also while no lane runs: new orders look at them, cancels do not. A kill stays a kill."""
-        words, where = self._words(scope, index)
-        for k in where:
-            if words[k] != Halt.KILLED:
-                words[k] = why
+        self.turn_words(scope, index, ANY_HALT, why)
 
-    def lift(self, scope: Scope, index: int, before: Halt, after: Halt) -> bool:
-        """Change the halt words of a scope from one reason to another; False, and nothing changes, where it is not `before`."""
+    def turn_words(self, scope: Scope, index: int, among: Collection[Halt], after: Halt) -> None:
+        """Change those halt words of a scope that say one of `among`; the lane notes in which turn it has seen that."""
         words, where = self._words(scope, index)
-        if any(words[k] != before for k in where):
-            return False
-        for k in where:
+        changed = [k for k in where if words[k] != after and Halt(int(words[k])) in among]
+        if not changed:
+            return
+        decided_ns = time.time_ns()
+        for k in changed:
             words[k] = after
-        return True
+        seq = int(self.shared.staged[0]["halt_seq"]) + 1
+        self.shared.staged[0]["halt_seq"] = seq  # after the words: x86 stores are seen in their order
+        if self.shared.control[0]["ready"]:
+            self._unseen.append((seq, decided_ns))
+
+    def seen(self) -> list[int]:
+        """Give, in ns, how long after a decision each change of halt words was met by the lane's loop, of those that were since the last call.
+
+        Of several within one turn each has its own time; what was changed while the lane was away is not measured.
+        """
+        row, found = self.shared.staged[0], list[int]()
+        while self._unseen and int(row["halt_seen"]) >= self._unseen[0][0]:
+            _, decided_ns = self._unseen.popleft()
+            found.append(int(row["halt_ns"]) - decided_ns)
+        return found
 
     def _words(self, scope: Scope, index: int) -> tuple[np.ndarray, list[int]]:
         """Give the halt words of a scope: an array, and where in it."""

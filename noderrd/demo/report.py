@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-STAGES = ("decode", "book", "features", "model", "strategy", "risk", "encode", "send", "tick_to_trade", "ack", "fill")
+STAGES = ("kernel", "decode", "book", "features", "model", "strategy", "risk", "route", "encode", "send", "tick_to_trade", "ack", "fill")
 WORDS = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9", "max": "max"}
 LEVELS_LEAST = 30
 
@@ -34,6 +34,8 @@ def table(end: dict[str, Any]) -> str:
     ]
     for stage in STAGES:
         row = end["latency_ns"][stage]
+        if row["n"] == 0:
+            continue  # the kernel does not stamp, no fills
         say.append(f"{stage:<15}{row['n']:>10,}" + "".join(f"{row[name]:>12,}" for name in WORDS))
     say += [
         "",

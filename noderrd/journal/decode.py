@@ -170,6 +170,10 @@ def _command(row: np.void, _: Names) -> dict[str, Any]:
     return {"verb": _name(Command, verb), "scope": _name(Scope, scope), "index": index, "status": status}
 
 
+def _said(row: np.void) -> dict[str, Any]:
+    return {"said": data_of(row).rstrip(b"\0").decode("utf-8", "replace")}
+
+
 def _fault(row: np.void, _: Names) -> dict[str, Any]:
     what, detail = words(row)[:2]
     return {"what": _name(Halt, what), "detail": detail}
@@ -187,7 +191,9 @@ WHAT: dict[int, Any] = {
     JournalKind.RESUME: _command,
     JournalKind.COMMAND: _command,
     JournalKind.FAULT: _fault,
-    JournalKind.ACCEPTED: lambda row, _: {"said": data_of(row).rstrip(b"\0").decode("utf-8", "replace")},
+    JournalKind.ACCEPTED: lambda row, _: _said(row),
+    JournalKind.TOLD: lambda row, _: _said(row),
+    JournalKind.CLOCK: lambda row, _: dict(zip(("offset_ns", "error_ns", "synchronised", "drift_ns"), words(row)[:4], strict=True)),
     JournalKind.FEATURES: lambda row, _: {"features": [float(v) for v in np.frombuffer(data_of(row), np.float32)]},
     JournalKind.FEED: lambda row, _: {"bytes": int(row["size"])},
     JournalKind.GAP: lambda row, _: {"records": words(row)[0]},

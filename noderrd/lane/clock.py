@@ -35,8 +35,9 @@ def elapsed(control: np.ndarray, ticks: int) -> int:
 
 @kernel
 def anchor(control: np.ndarray, timespec: np.ndarray) -> None:
-    """Tie the counter to the wall clock anew; the reading that was not torn apart by an interruption counts."""
+    """Tie the counter to the wall clock anew, and note how far it had drifted; the reading that was not torn apart by an interruption counts."""
     best = i64(1) << 62
+    base_ns, base_tsc = control[0]["base_ns"], control[0]["base_tsc"]
     for _ in range(4):
         before = cycles()
         wall = realtime(timespec)
@@ -45,6 +46,7 @@ def anchor(control: np.ndarray, timespec: np.ndarray) -> None:
             best = after - before
             control[0]["base_ns"] = wall
             control[0]["base_tsc"] = (before + after) // 2
+    control[0]["drift_ns"] = base_ns + ((control[0]["base_tsc"] - base_tsc) * control[0]["mult"] >> SHIFT) - control[0]["base_ns"]
 
 
 @entry
@@ -61,4 +63,5 @@ def calibrate(control: np.ndarray, seconds: float = 0.1) -> float:
     _pair(control, timespec)
     ticks, ns = int(control[0]["base_tsc"]) - first[0], int(control[0]["base_ns"]) - first[1]
     control[0]["mult"] = round(ns * (1 << SHIFT) / ticks)
+    control[0]["drift_ns"] = 0  # of a clock that did not run yet
     return ticks / ns

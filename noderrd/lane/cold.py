@@ -552,6 +552,9 @@ def obey(
             row["acted"] = 1
         elif verb == Command.ACCEPT:
             row["acted"] = take_word(shared, work, index, int(row["ref"]), row["text"].copy())
+        elif verb == Command.TELL:
+            journal_text(shared.lane, JournalKind.TOLD, venue, strat, -1, int(row["seq"]), row["text"].copy())
+            row["acted"] = 1
         elif verb == Command.HAND:
             row["acted"] = 1  # the loop has returned, and that was all: noderrd.lane.process
         elif verb in (Command.PAUSE, Command.CONTINUE):

@@ -8,12 +8,12 @@ import numpy as np
 
 from core import layout as at
 from core import order_table, risk
-from core.codes import Counter, Mode, Reason, Rebuild, Session
+from core.codes import Counter, JournalKind, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, inlined, kernel
 from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged, xdp_ring
 from noderrd.lane.clock import now, wall
-from noderrd.lane.record import count
+from noderrd.lane.record import count, journal_words
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
 from noderrd.lane.work import NONE, RING
 
@@ -84,6 +84,19 @@ def expire(lane: np.ndarray, insts: np.ndarray, limits: np.ndarray, now_ns: int)
 
 
 @kernel
+def clock_told(lane: np.ndarray, now_ns: int) -> None:
+    """Journal what the daemon found out about the wall clock, and by how much this one had drifted from it."""
+    control = lane[0]["control"]
+    seq = control[0]["clock_seq"]
+    if seq == control[0]["clock_told"]:
+        return
+    control[0]["clock_told"] = seq
+    journal_words(
+        lane, JournalKind.CLOCK, -1, -1, -1, now_ns, 0, control[0]["clock_offset_ns"], control[0]["clock_error_ns"], seq & 1, control[0]["drift_ns"]
+    )
+
+
+@kernel
 def housekeeping(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
     products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray, now_ns: int,
@@ -95,6 +108,7 @@ def housekeeping(
     control[0]["heartbeat_ns"] = now_ns
     if now_ns >= work[0]["next_second_ns"]:
         clock.anchor(control, work[0]["timespec"])
+        clock_told(lane, now_ns)
         work[0]["next_second_ns"] = now_ns + SECOND
         risk.new_day(lane, now_ns)
         expire(lane, insts, limits, now_ns)

@@ -253,6 +253,7 @@ def place(
     order[slot]["denial"] = 0
     lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)] = slot
     start = venue[v]["tx_len"] + 3
+    routed = cycles()
     size = ouch.put_enter(
         venue[v]["tx"], start, ref, side, qty, insts[inst]["stock"], order_px, tif, flags & OrderFlag.POST_ONLY, order[slot]["cl_ord_id"]
     )
@@ -269,21 +270,21 @@ def place(
     gone = transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
     order[slot]["sent"] = 1 if gone >= 0 else 0
-    stages(lane, work, slot, began, checked, encoded, sent)
+    stages(lane, work, slot, began, checked, routed, encoded, sent)
     count(lane, Counter.ORDERS, 1)
     return slot
 
 
 @inlined
-def stages(lane: np.ndarray, work: np.ndarray, slot: int, began: int, checked: int, encoded: int, sent: int) -> None:
+def stages(lane: np.ndarray, work: np.ndarray, slot: int, began: int, checked: int, routed: int, encoded: int, sent: int) -> None:
     """Count the stages of one order that went out."""
     control = lane[0]["control"]
     record(lane[0]["histograms"][Stage.RISK], elapsed(control, checked - began))
-    record(lane[0]["histograms"][Stage.ENCODE], elapsed(control, encoded - checked))
+    record(lane[0]["histograms"][Stage.ROUTE], elapsed(control, routed - checked))
+    record(lane[0]["histograms"][Stage.ENCODE], elapsed(control, encoded - routed))
     record(lane[0]["histograms"][Stage.SEND], elapsed(control, sent - encoded))
     if work[0]["rx_tsc"] != 0:
-        record(lane[0]["histograms"][Stage.TICK_TO_TRADE], elapsed(control, sent - work[0]["rx_tsc"]))
-        waterfall.keep(lane, work, slot, began, checked, encoded, sent)
+        waterfall.keep(lane, work, slot, began, checked, routed, encoded, sent)
 
 
 @kernel
@@ -327,6 +328,7 @@ def replace(
     ref = venue[v]["next_ref"]
     lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)] = slot
     post_only = order[slot]["flags"] & OrderFlag.POST_ONLY
+    routed = cycles()
     size = ouch.put_replace(
         venue[v]["tx"], venue[v]["tx_len"] + 3, order[slot]["user_ref"], ref, qty, order_px, order[slot]["time_in_force"], post_only,
         order[slot]["cl_ord_id"],
@@ -341,7 +343,7 @@ def replace(
     order[slot]["request_ns"] = order[slot]["sent_ns"]
     transmit(lane, v, strat, inst, size, stamp)
     sent = cycles()
-    stages(lane, work, slot, began, checked, encoded, sent)
+    stages(lane, work, slot, began, checked, routed, encoded, sent)
     count(lane, Counter.REPLACES, 1)
     risk.mark(lane, insts, positions, limits, strat, inst)
     return slot

@@ -19,11 +19,15 @@ from noderrd.lane.record import RESERVE, put, room
 
 @inlined
 def look(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
-    """Once a turn: note how long the last one was, and do the next step of what is staged, if anything is."""
+    """Once a turn: note how long the last one was, and which halts are seen; do the next step of what is staged, if anything is."""
     row = lane[0]["staged"]
     turn = now_ns - row[0]["turn_ns"]
     row[0]["turn_ns"] = now_ns
     row[0]["widest_ns"] = max(row[0]["widest_ns"], turn)
+    if row[0]["halt_seq"] != row[0]["halt_seen"]:  # the words were changed before it was
+        row[0]["halt_ns"] = now_ns
+        release()
+        row[0]["halt_seen"] = i64(row[0]["halt_seq"])
     if row[0]["seq"] == row[0]["done"]:
         return
     if row[0]["text_at"] == 0:

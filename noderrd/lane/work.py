@@ -33,6 +33,7 @@ WORK = np.dtype(
         ("notices", at.NOTICE, (NOTICES,)),
         ("rx_ns", "i8"),
         ("rx_tsc", "i8"),  # counter when the causing datagram had been received; 0: no datagram caused this
+        ("stamp_ns", "i8"),  # when the kernel had it; 0: not told
         # Counter at the cuts of the path that lie before an order (noderrd/lane/waterfall.py), and what of it was decoding.
         ("decoding_tsc", "i8"),
         ("booked_tsc", "i8"),

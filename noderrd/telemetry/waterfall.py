@@ -27,8 +27,11 @@ def drain(ring: np.ndarray, seen: int, head: int) -> tuple[np.ndarray, int]:
 
 
 def stages(row: np.void) -> dict[str, int]:
-    """Give the stages of one order in ns: they sum to the whole."""
-    return dict(zip(NAMES, np.diff(row["cut"], prepend=0).tolist(), strict=True))
+    """Give the stages of one order in ns: they sum to the whole. Without a stamp of the kernel's the first is `decode`."""
+    found = dict(zip(NAMES, np.diff(row["cut"], prepend=0).tolist(), strict=True))
+    if found[NAMES[Stage.KERNEL]] == 0:
+        del found[NAMES[Stage.KERNEL]]
+    return found
 
 
 class Paths:
@@ -65,7 +68,8 @@ class Paths:
         if len(rows):
             parts = np.diff(rows["cut"], axis=1, prepend=0)
             for stage in range(PATH):
-                self._add(view, rows["inst"], stage, parts[:, stage])
+                counted = rows["cut"][:, Stage.KERNEL] != 0 if stage == Stage.KERNEL else np.ones(len(rows), np.bool_)
+                self._add(view, rows["inst"][counted], stage, parts[counted, stage])
             self._add(view, rows["inst"], Stage.TICK_TO_TRADE, rows["cut"][:, -1])
         orders = shared.orders[(acked != self._acked) & (acked != 0)]
         self._acked = acked

@@ -147,6 +147,22 @@ def test_each_halt_flag_denies_and_an_operator_s_closing_order_passes(desk, put,
     assert desk.ask(closing=True) == Denial.PASS
 
 
+@pytest.mark.parametrize("why", [Halt.REDUCE_ONLY, Halt.HALF_OPEN])
+@pytest.mark.parametrize(("put", "code"), FLAGS)
+def test_a_soft_halt_lets_only_through_what_reduces(desk, put, code, why):
+    put(desk, why)
+    assert desk.ask() == code
+    assert desk.ask(closing=True) == Denial.PASS
+    desk.hold(position=-150)
+    assert desk.ask(side=Side.SELL, px=ASK) == code
+    assert desk.ask(qty=150) == Denial.PASS
+    assert desk.ask(qty=160) == code, "it would turn the position over"
+    desk.hold(position=-150, open_buy=100)
+    assert desk.ask(qty=100) == code, "with what is open already it would turn it over"
+    put(desk, Halt.CIRCUIT_BREAK)
+    assert desk.ask(qty=50) == code
+
+
 @pytest.mark.parametrize("put", [put for put, _ in FLAGS])
 def test_a_kill_denies_everyone(desk, put):
     put(desk, Halt.KILLED)

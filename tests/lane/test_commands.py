@@ -6,7 +6,9 @@ import time
 import pytest
 from lane.rig import PUPPET
 
-from core.codes import Command, Counter, Denial, Halt, Mode, Scope, Session
+from core.codes import Command, Counter, Denial, Halt, JournalKind, Mode, Scope, Session
+from noderrd.control import lanes
+from noderrd.journal import decode
 
 
 def resting(desk, n=1):
@@ -55,6 +57,62 @@ def test_pause_and_continue(desk):
     assert not desk.entered()
     desk.command(Command.CONTINUE)
     resting(desk)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_halt_is_met_by_the_loop_and_when_is_known(desk, scope):
+    daemon, index = lanes.Lane(desk.spec), desk.inst if scope == Scope.SYMBOL else 0
+    resting(desk)
+    before_ns = time.time_ns()
+    daemon.turn_words(scope, index, {Halt.NONE}, Halt.CIRCUIT_BREAK)
+    seen = []
+    desk.until(lambda: seen.extend(daemon.seen()) or seen)
+    met_ns = int(desk.shared.staged[0]["halt_ns"])
+    assert len(seen) == 1
+    assert abs(met_ns - seen[0] - before_ns) < 10**9, "from the decision to the turn of the loop"
+    n = len(desk.denials())
+    desk.ask(b"B", 100, 999_900)
+    desk.until(lambda: len(desk.denials()) > n)
+    assert Denial(desk.denials()[-1]["denial"]) == Denial[f"HALT_{scope.name}"]
+    assert all(row["sent_ns"] < met_ns for row in desk.orders()), "nothing went out from that turn on"
+    daemon.turn_words(scope, index, {Halt.CIRCUIT_BREAK}, Halt.NONE)
+    daemon.turn_words(scope, index, {Halt.CIRCUIT_BREAK}, Halt.NONE)  # nothing changes, nothing is measured
+    desk.until(lambda: seen.extend(daemon.seen()) or len(seen) == 2)
+    n = len(desk.entered())
+    desk.ask(b"B", 100, 999_900)
+    desk.until(lambda: len(desk.entered()) > n)
+
+
+@pytest.mark.parametrize("why", [Halt.REDUCE_ONLY, Halt.HALF_OPEN])
+def test_a_soft_halt_lets_a_position_be_reduced(desk, why):
+    desk.venue.fill(resting(desk)[0], 100)
+    desk.until(lambda: desk.position["position"] == 100)
+    lanes.Lane(desk.spec).turn_words(Scope.SYMBOL, desk.inst, {Halt.NONE}, why)
+    n = len(desk.denials())
+    desk.ask(b"B", 100, 999_900)
+    assert desk.denied(n + 1) == Denial.HALT_SYMBOL
+    desk.ask(b"S", 200, 1_000_100)
+    assert desk.denied(n + 2) == Denial.HALT_SYMBOL
+    sold = desk.send(b"S", 100, 1_000_100)
+    desk.venue.fill(sold, 100)
+    desk.until(lambda: desk.position["position"] == 0)
+
+
+def test_what_the_control_plane_tells_and_the_clock_are_journaled(desk):
+    names = decode.Names()
+    assert desk.command(Command.TELL, Scope.NODE, text=b"router closed: by ann: it was the feed")["acted"] == 1
+    told = [row for row in desk.lane.records() if row["kind"] == JournalKind.TOLD]
+    assert decode.told(told[-1], names)["said"] == "router closed: by ann: it was the feed"
+    control = desk.shared.control[0]
+    for synchronised in (1, 0):
+        n = sum(row["kind"] == JournalKind.CLOCK for row in desk.lane.records())
+        control["clock_offset_ns"], control["clock_error_ns"] = -1_234, 56_000
+        control["clock_seq"] = (int(control["clock_seq"]) // 2 + 1) * 2 + synchronised
+        desk.until(lambda n=n: sum(row["kind"] == JournalKind.CLOCK for row in desk.lane.records()) > n)
+        (last,) = [row for row in desk.lane.records() if row["kind"] == JournalKind.CLOCK][-1:]
+        said = decode.told(last, names)
+        assert (said["offset_ns"], said["error_ns"], said["synchronised"]) == (-1_234, 56_000, synchronised)
+        assert abs(said["drift_ns"]) < 10**9
 
 
 def test_a_kill_cancels_latches_over_a_restart_and_only_a_release_lifts_it(make):
