@@ -304,15 +304,17 @@ def _count(meaning: str, *labels: str, by: tuple[str, ...] | None = ()) -> Metri
 
 
 METRICS: dict[str, MetricSpec] = {
+    "kernel": _latency("the kernel's receive stamp of a datagram to the lane's, of those that an order came of"),
     "decode": _latency("datagram to decoded message"),
     "book": _latency("message to changed book"),
     "features": _latency("book to feature row"),
     "model": _latency("feature row to score"),
     "strategy": _latency("a strategy's call"),
     "risk": _latency("a risk check"),
+    "route": _latency("a passed risk check to the message's first byte: the parts of a sale, number, place in the send buffer"),
     "encode": _latency("order to wire format"),
     "send": _latency("the send call"),
-    "tick_to_trade": _latency("receive time of a datagram to its order's send"),
+    "tick_to_trade": _latency("receive time of a datagram (the kernel's, where it stamps them) to its order's send"),
     "ack": _latency("send to the venue's answer"),
     "fill": _latency("send to a fill"),
     "feed_age": MetricSpec(TIME, "time since a feed was last heard, heartbeats too", ("venue", "line"), _ZERO),
@@ -343,6 +345,8 @@ METRICS: dict[str, MetricSpec] = {
     ),
     "score": MetricSpec(NUMBER, "a node's reputation", ("node",), _ZERO, _ONE, "min", active=False),
     "bandwidth": MetricSpec(BANDWIDTH, "bytes received on an interface", ("interface",), _ZERO, together="sum"),
+    "clock_offset": MetricSpec(TIME, "how far the wall clock is off, as chrony or the kernel estimates it; without sign", (), _ZERO),
+    "clock_error": MetricSpec(TIME, "most that the wall clock can be off", (), _ZERO),
     "memory": MetricSpec(BYTES, "resident memory of a process", ("process",), _ZERO, together="sum"),
 }
 LABELS = frozenset(label for metric in METRICS.values() for label in metric.labels)
@@ -369,17 +373,20 @@ STATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "venue": (("up", "down", "replaying", "refused", "halted"), ("venue",)),
     "node": (("ready", "halted", "starting", "stopping"), ()),
     "lane": (("ready", "down", "halted"), ()),
+    "clock": (("kept", "unkept"), ()),
 }
 
 ACTIONS: dict[str, ActionSpec] = {
     "log": ActionSpec("write a line to the log"),
     "notify": ActionSpec("tell a notify target, when it fires and when it is resolved", "notify"),
     "webhook": ActionSpec("the same, for a target that is a webhook", "notify"),
-    "halt": ActionSpec("halt new orders: of the node, or of the strategy named", "strategy?"),
-    "cancel_all": ActionSpec("cancel every open order"),
-    "flatten": ActionSpec("cancel, then close every position"),
-    "circuit_break": ActionSpec("take a part out of service", "part", lasts=True),
+    "halt": ActionSpec("halt new orders until a person resumes: of the node, or of the scope", "scope?"),
+    "reduce_only": ActionSpec("let only what reduces a position pass until a person resumes: of the node, or of the scope", "scope?"),
+    "cancel_all": ActionSpec("cancel every open order: of the node, or of the scope", "scope?"),
+    "flatten": ActionSpec("cancel, then close every position: of the node, or of the scope", "scope?"),
+    "circuit_break": ActionSpec("take a part or a scope out of service, then let only what reduces a position pass, then close", "part", lasts=True),
 }
+SCOPED = ("venue", "symbol", "strategy")  # before a name in brackets: halt(venue EDGE); a name alone is a strategy's
 PARTS = ("router", "model", "strategies", "mesh")
 IDLE_PARTS = ("model", "mesh")  # nothing takes them out of service yet
 

@@ -328,6 +328,12 @@ class Fields:
                     self.error(entry.value, "bound", f"'{name}' has no exact decimal: {quantity}")
         return found
 
+    @staticmethod
+    def _scope(text: str, kind: str, strategies: Sequence[str]) -> bool:
+        """Tell whether an argument is a kind of scope and a name. Which venues and symbols there are only the node knows."""
+        scope, _, name = text.partition(" ")
+        return kind in {"scope", "part"} and scope in catalog.SCOPED and bool(name) and (scope != "strategy" or name in strategies)
+
     def actions(self, notifies: Sequence[str], strategies: Sequence[str]) -> tuple[Action, ...]:
         """Read `do`."""
         field = self._one("do", syntax.Actions)
@@ -339,14 +345,14 @@ class Fields:
                 hint = did_you_mean(name, catalog.ACTIONS) or f"known are {', '.join(catalog.ACTIONS)}"
                 self.error(action.name, "name", f"unknown action '{name}'", hint)
                 continue
-            known = {"notify": notifies, "strategy?": strategies, "part": catalog.PARTS}.get(spec.argument, ())
+            known = {"notify": notifies, "scope?": ("node", *strategies), "part": ("node", *catalog.PARTS)}.get(spec.argument, ())
             kind = spec.argument.rstrip("?")
             most, least = int(bool(kind)), int(bool(kind) and not spec.argument.endswith("?"))
             if not least <= len(action.arguments) <= most:
                 wanted = f"one {kind}" if least else f"a {kind} or nothing" if most else "nothing"
                 self.error(action, "arguments", f"'{name}' takes {wanted}, {len(action.arguments) or 'nothing'} given")
                 continue
-            wrong = next((word for word in action.arguments if word.text not in known), None)
+            wrong = next((word for word in action.arguments if word.text not in known and not self._scope(word.text, kind, strategies)), None)
             if wrong is not None:
                 hint = did_you_mean(wrong.text, known) or (
                     f"known are {', '.join(known)}" if known else f"no block '{kind} {wrong.text}' is declared"

@@ -53,10 +53,10 @@ class Series:
 
 
 class History:
-    """All series, and the states of what has states. Keeps `keep_ns` of the past."""
+    """All series, and the states of what has states. Keeps `keep_ns` of the past, which may be changed."""
 
     def __init__(self, keep_ns: int = catalog.DAY) -> None:
-        self._keep_ns = keep_ns
+        self.keep_ns = keep_ns
         self._series: dict[str, dict[Labels, Series]] = {}
         self._states: dict[str, dict[Labels, frozenset[str]]] = {}
         self._count = 0
@@ -70,7 +70,7 @@ class History:
                 return False
             self._count += 1
             known[key] = Series()
-        known[key].add(now_ns, value, self._keep_ns)
+        known[key].add(now_ns, value, self.keep_ns)
         return True
 
     def set_states(self, subject: str, labels: Mapping[str, str], states: Sequence[str]) -> None:

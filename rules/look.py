@@ -133,8 +133,11 @@ def _in_field(here: Place, names: Mapping[str, Sequence[str]]) -> Iterator[Sugge
     elif shape == "ACTIONS":
         if called is not None:
             targets, strategies = names.get("notify", ()), names.get("strategy", ())
-            known = {"notify": targets, "webhook": targets, "halt": strategies, "circuit_break": catalog.PARTS}.get(called, ())
+            kind = catalog.ACTIONS[called].argument if called in catalog.ACTIONS else ""
+            known = {"notify": targets, "scope?": ("node", *strategies), "part": ("node", *catalog.PARTS)}.get(kind, ())
             yield from (Suggestion(name, "name", called) for name in known)
+            if kind in {"scope?", "part"}:
+                yield from (Suggestion(name, "keyword", "scope") for name in catalog.SCOPED)
         else:
             yield from (Suggestion(name, "function", action.meaning) for name, action in catalog.ACTIONS.items())
     elif shape == "NAMES":

@@ -141,6 +141,21 @@ class Action:
     arguments: tuple[str, ...]
     for_ns: int
 
+    @property
+    def scope(self) -> tuple[str, str]:
+        """Give what it is about: node, venue, symbol, strategy or one of catalog.PARTS, and the name of such a venue, symbol or strategy."""
+        said = self.arguments[0] if self.arguments else "node"
+        kind, _, name = said.partition(" ")
+        if name:
+            return kind, name
+        return ("node", "") if said in {"node", "router"} else (said, "") if said in catalog.PARTS else ("strategy", said)
+
+    @property
+    def part(self) -> str:
+        """Give the scope as it is shown: router, strategies, venue EDGE."""
+        kind, name = self.scope
+        return f"{kind} {name}" if name else "router" if kind == "node" else kind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert(Block):

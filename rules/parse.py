@@ -555,6 +555,9 @@ class _Build(Transformer[Any, Any]):
         lasting = items[-1] if len(items) > 1 and isinstance(items[-2], Token) and items[-2].type == "FOR" else None
         return syntax.Action(items[0].at, items[-1].end, _word(items[0]), _nodes(items, syntax.Word), lasting)
 
+    def argument(self, items: list[Any]) -> Any:
+        return syntax.Word(items[0].at, items[-1].end, " ".join(item.text for item in items))
+
     def moment(self, items: list[Any]) -> Any:
         if isinstance(items[1], Token) and items[1].type == "DAYS":
             return syntax.Moment(items[0].at, items[-1].end, _word(items[0]), _words(items, "DAYS"), _word(items[-2]), _word(items[-1]))

@@ -31,6 +31,7 @@ def reference() -> str:
         "## Actions",
         _table(("action", "what it does"), ((f"`{_action(name, one)}`", one.meaning) for name, one in catalog.ACTIONS.items())),
         f"Parts that `circuit_break` takes out of service: {', '.join(catalog.PARTS)}; nothing does so yet with {' and '.join(catalog.IDLE_PARTS)}.",
+        "A scope is `node`, `venue NAME`, `symbol NAME` or `strategy NAME`; a name alone is a strategy's.",
         "## Faults",
         _table(("fault", "parameters", "what it does"), ((f"`{n}`", _params(one), one.meaning) for n, one in catalog.FAULTS.items())),
         "## Features",

@@ -154,7 +154,7 @@ class Condition(Field):
 
 @dataclass(frozen=True, slots=True)
 class Action(Node):
-    """`circuit_break(router) for 60s`."""
+    """`circuit_break(router) for 60s`; an argument of two words is one Word with a space: `halt(venue EDGE)`."""
 
     name: Word
     arguments: tuple[Word, ...]

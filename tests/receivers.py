@@ -71,13 +71,13 @@ def mail():
 
 
 @contextlib.contextmanager
-def alertmanager(folder):
-    """Give the address of a real Alertmanager, and a function that asks it which alerts are active."""
+def alertmanager(folder, resolve_timeout="5m"):
+    """Give the address of a real Alertmanager, and a function that asks it which alerts are active. What it is not told again ends by itself."""
     program = shutil.which("prometheus-alertmanager")
     if program is None:
         pytest.skip("no Alertmanager here (Debian: apt install prometheus-alertmanager)")
     config = folder / "am.yml"
-    config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    config.write_text(f"global: {{resolve_timeout: {resolve_timeout}}}\nroute: {{receiver: none}}\nreceivers: [{{name: none}}]\n")
     (port,) = ports.free(1)
     url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(

@@ -6,7 +6,7 @@ missing: `score` of other nodes, and what rules.catalog does not list under `by`
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,14 @@ from core.layout import MAX_STRATEGIES, MONEY
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 from noderrd.telemetry import hdr
+from noderrd.telemetry.clock import Clock
 from noderrd.telemetry.figures import Figures
 from noderrd.telemetry.metrics import LaneView
+from rules import model
+from rules.alert import needs
 from rules.evaluate import MISSING, Leaf
 from rules.expression import Apply, Measured
-from rules.history import PERCENTILES, History
+from rules.history import EWMA_WINDOWS, LOOKBACK_NS, PERCENTILES, History
 
 COUNTS = {
     "messages": Counter.MESSAGES, "gaps": Counter.GAPS, "orders": Counter.ORDERS, "fills": Counter.FILLS, "rejects": Counter.REJECTED,
@@ -29,6 +32,7 @@ COUNTS = {
 }  # fmt: skip
 STAGES = {stage.name.lower(): stage for stage in Stage}
 EVEN = 1 / 3  # each class of a model that knows nothing
+KEEP_LEAST_NS = 60_000_000_000
 LAST_NS = 1_000_000_000  # a latency without a window is the greatest of the last second
 SESSIONS = {Session.UP: "up", Session.REPLAYING: "replaying", Session.REFUSED: "refused"}
 
@@ -41,9 +45,16 @@ class Measures:
         self._window, self._figures = window, figures
         self._moves: dict[str, float] = {}  # by model file
         self._received: dict[str, tuple[int, int]] = {}  # by interface: when, and bytes since its start
+        # What this round has found out already: a thousand alerts ask for a few things, and a window of latencies is a copy of all counts.
+        self._round_ns, self._known, self._counts = -1, dict[Leaf, float](), dict[int, np.ndarray]()
 
-    def take(self, view: LaneView, node: str, pids: dict[str, int], now_ns: int) -> None:
-        """Take a sample of everything; `node` is its state, `pids` the processes whose memory is measured."""
+    def watch(self, alerts: Iterable[model.Alert]) -> None:
+        """Keep as much of the past as alerts look back, and no more."""
+        windows = [leaf.window_ns * (EWMA_WINDOWS if leaf.function == "ewma" else 1) for a in alerts for leaf in needs(a) if isinstance(leaf, Apply)]
+        self.history.keep_ns = max([KEEP_LEAST_NS, *windows]) + LOOKBACK_NS
+
+    def take(self, view: LaneView, node: str, pids: dict[str, int], now_ns: int, clock: Clock | None = None) -> None:
+        """Take a sample of everything; `node` is its state, `pids` the processes whose memory is measured, `clock` what is known of the clock."""
         counters = view.shared.control[0]["counters"]
         for name, counter in COUNTS.items():
             self.history.add(now_ns, name, {}, float(counters[counter]))
@@ -61,6 +72,11 @@ class Measures:
         for name, pid in pids.items():
             self.history.add(now_ns, "memory", {"process": name}, _resident(pid))
         self._interfaces(now_ns)
+        if clock is not None:
+            known = clock.source != "none"
+            self.history.add(now_ns, "clock_offset", {}, float(abs(clock.offset_ns)) if known else MISSING)
+            self.history.add(now_ns, "clock_error", {}, float(clock.error_ns) if known else MISSING)
+            self.history.set_states("clock", {}, ["kept" if clock.synchronised else "unkept"])
 
     def _interfaces(self, now_ns: int) -> None:
         """Bytes a nanosecond since the look before; a counter that fell began anew, and is missing once."""
@@ -138,14 +154,25 @@ class Measures:
         self.history.add(now_ns, "daily_loss", labels, max(-earned, 0.0))
 
     def read(self, leaf: Leaf, now_ns: int) -> float:
-        """Give what a leaf is worth; NaN for what is missing."""
+        """Give what a leaf is worth; NaN for what is missing. Within a round (`now_ns`) each is found out once."""
+        if now_ns != self._round_ns:
+            self._round_ns = now_ns
+            self._known.clear()
+            self._counts.clear()
+        if leaf not in self._known:
+            self._known[leaf] = self._found(leaf, now_ns)
+        return self._known[leaf]
+
+    def _found(self, leaf: Leaf, now_ns: int) -> float:
         metric = leaf.arguments[0] if isinstance(leaf, Apply) else leaf
         if not isinstance(metric, Measured) or metric.name not in STAGES:
             return self.history.read(leaf, now_ns)
         if metric.labels:
             return MISSING  # those of all orders would be the answer to another question
-        counts = self._window(leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)[STAGES[metric.name]]
-        return of_counts(counts, leaf.function if isinstance(leaf, Apply) else "max", leaf.window_ns if isinstance(leaf, Apply) else LAST_NS)
+        window_ns = leaf.window_ns if isinstance(leaf, Apply) else LAST_NS
+        if window_ns not in self._counts:
+            self._counts[window_ns] = self._window(window_ns)
+        return of_counts(self._counts[window_ns][STAGES[metric.name]], leaf.function if isinstance(leaf, Apply) else "max", window_ns)
 
 
 def of_counts(counts: np.ndarray, function: str, window_ns: int) -> float:

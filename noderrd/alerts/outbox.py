@@ -39,6 +39,10 @@ class Outbox:
         """Count what has not been delivered yet: to a target, or at all."""
         return sum(1 for _ in self._folder.glob(_pattern(target) if target else "*.json"))
 
+    def by_target(self) -> dict[str, int]:
+        """Count it for each target."""
+        return {name: self.waiting(name) for name in self._targets}
+
     def _drop_strays(self) -> None:
         """Give up old messages to targets that the policy no longer has: nobody else would, and they take the others' room."""
         known = {path for name in self._targets for path in self._folder.glob(_pattern(name))}

@@ -1,5 +1,6 @@
 """Ways to reach somebody: a webhook, an Alertmanager, a mail server, a command. Each takes a message or raises outbox.NotTaken."""
 
+import ctypes
 import hashlib
 import hmac
 import json
@@ -24,6 +25,9 @@ TIMEOUT_S = 10.0
 COMMAND_S = 30.0
 MEMORY = 512 << 20
 FILES = 64
+CPU_S = 10
+WRITTEN = 16 << 20  # bytes of a file
+PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 
 
 def signature(secret: bytes, body: bytes) -> str:
@@ -115,8 +119,11 @@ def mail(server: str, sender: str, to: str) -> Send:
 
 
 def _confine() -> None:
-    """Bound what a command may take, in the child before it runs: no new privileges need be asked for, and none are kept."""
+    """Bound what a command may take and become, in the child before it runs: no privileges are gained by what it starts (setuid)."""
     os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (WRITTEN, WRITTEN))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

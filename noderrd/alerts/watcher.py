@@ -6,20 +6,19 @@ State survives restarts and reloads: an alert that means the same in the new pol
 import dataclasses
 import json
 import math
-from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from noderrd import durable
 from noderrd.alerts import notices as notifying
+from noderrd.alerts.past import Past
 from rules import alert as machine
 from rules import calendar, model
 from rules.evaluate import Leaf, evaluate, headline, leaves, truth
 from rules.facts import facts
 from rules.rehearse import explain
 
-KEPT = 1000  # transitions
 SHOWN = {machine.PENDING, machine.FIRING, machine.RESOLVED}
 Read = Callable[[Leaf, int], float]
 
@@ -36,10 +35,14 @@ class Watched:
     silenced_by: str = ""
     acknowledged_by: str = ""
     told: dict[str, notifying.Told] = dataclasses.field(default_factory=dict)  # by target
+    facts: dict[str, str] = dataclasses.field(init=False)  # what it means
+
+    def __post_init__(self) -> None:
+        self.facts = facts(self.alert)
 
 
 class Watcher:
-    """All alerts of the policy in force. `folder` keeps alerts.json and alerts.jsonl."""
+    """All alerts of the policy in force. `folder` keeps alerts.json and what noderrd.alerts.past writes."""
 
     def __init__(self, folder: Path, log: Any) -> None:
         self._folder, self._log = folder, log
@@ -47,7 +50,7 @@ class Watcher:
         self._watched: dict[str, Watched] = {}
         self._quiet: dict[str, model.Calendar] = {}
         self._kept = self._read()
-        self._past: deque[dict[str, Any]] = deque(self._lines(), KEPT)
+        self._past = Past(folder)
 
     def watch(self, policy: model.Policy) -> None:
         """Take a policy."""
@@ -56,29 +59,42 @@ class Watcher:
         self._watched = {}
         for alert in policy.alerts:
             old = before.get(alert.name)
-            if old is not None and facts(old.alert) == facts(alert):
+            if old is not None and old.facts == facts(alert):
                 self._watched[alert.name] = dataclasses.replace(old, alert=alert)
             else:
                 self._watched[alert.name] = self._from_disk(alert) if not before else Watched(alert)
 
     def step(self, read: Read, now_ns: int) -> list[tuple[model.Alert, machine.Transition]]:
-        """Evaluate every alert; gives what was pending, fired or was resolved, silenced or not: a silence stops messages, nothing else."""
-        told = []
-        changed = False
-        for it in self._watched.values():
+        """Evaluate every alert at once: as `each`, and all that it gives."""
+        return [one for some in self.each(read, now_ns) for one in some]
+
+    def each(self, read: Read, now_ns: int) -> Iterator[list[tuple[model.Alert, machine.Transition]]]:
+        """Evaluate one alert after the other; gives what was pending, fired or was resolved, silenced ones too: a silence stops messages alone."""
+        lines = []
+        for it in list(self._watched.values()):
             values: Mapping[Leaf, float] = {leaf: read(leaf, now_ns) for leaf in machine.needs(it.alert)}
             it.value, it.threshold = headline(it.alert.when.when, values)
             quiet = any(calendar.inside(self._quiet[name], now_ns) for name in it.alert.blackout if name in self._quiet)
             it.state, moved = machine.step(it.alert, it.state, values, now_ns, quiet=quiet)
-            for one in moved:
-                changed = True
-                if one.state == machine.RESOLVED:
-                    it.acknowledged_by = ""
-                self._past.append(self._note(it, one))
-                told.append((it.alert, one))
-        if changed:
+            if machine.RESOLVED in {one.state for one in moved}:
+                it.acknowledged_by = ""
+            lines += [self._line(it, one) for one in moved]
+            yield [(it.alert, one) for one in moved]
+        if lines:
+            self._past.add(lines)
             self._write()
-        return told
+
+    def standing(self, name: str, read: Read, now_ns: int) -> tuple[bool, bool | None]:
+        """Tell whether an alert fires, and whether its condition holds now, None for unknown; one that is no more does neither."""
+        it = self._watched.get(name)
+        if it is None:
+            return False, False
+        values = {leaf: read(leaf, now_ns) for leaf in leaves(it.alert.when.when)}
+        return it.state.state == machine.FIRING, truth(evaluate(it.alert.when.when, values))
+
+    def firing(self) -> list[tuple[model.Alert, bool]]:
+        """Give every alert, and whether it fires."""
+        return [(it.alert, it.state.state == machine.FIRING) for it in self._watched.values()]
 
     def notices(self, resend: Collection[str], now_ns: int) -> list[notifying.Notice]:
         """Give what targets have to be told now; those in `resend` are told again and again."""
@@ -111,8 +127,8 @@ class Watcher:
         return [self._row(it) for it in self._watched.values() if it.state.state in SHOWN]
 
     def history(self) -> list[dict[str, Any]]:
-        """Give the last KEPT transitions, oldest first."""
-        return list(self._past)
+        """Give the last transitions, oldest first."""
+        return self._past.lines()
 
     def silence(self, name: str, until_ns: int, who: str) -> None:
         """Tell nobody of an alert until a time. Raises KeyError."""
@@ -144,16 +160,13 @@ class Watcher:
             "silenced_until": it.silenced_until_ns, "silenced_by": it.silenced_by,
         }  # fmt: skip
 
-    def _note(self, it: Watched, one: machine.Transition) -> dict[str, Any]:
-        line = {**self._row(it), "state": one.state, "since": one.at_ns, "value": _number(one.value), "threshold": _number(one.threshold)}
-        with (self._folder / "alerts.jsonl").open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        return line
+    def _line(self, it: Watched, one: machine.Transition) -> dict[str, Any]:
+        return {**self._row(it), "state": one.state, "since": one.at_ns, "value": _number(one.value), "threshold": _number(one.threshold)}
 
     def _write(self) -> None:
         said = {
             name: {
-                "facts": facts(it.alert), "state": dataclasses.asdict(it.state), "silenced_until_ns": it.silenced_until_ns,
+                "facts": it.facts, "state": dataclasses.asdict(it.state), "silenced_until_ns": it.silenced_until_ns,
                 "silenced_by": it.silenced_by, "acknowledged_by": it.acknowledged_by,
                 "told": {target: dataclasses.asdict(one) for target, one in it.told.items()},
             }
@@ -182,19 +195,6 @@ class Watcher:
         except (KeyError, TypeError, AttributeError) as why:
             self._log.error("an alert begins anew: its state cannot be read", alert=alert.name, reason=str(why))
             return Watched(alert)
-
-    def _lines(self) -> list[dict[str, Any]]:
-        try:
-            text = (self._folder / "alerts.jsonl").read_text()
-        except FileNotFoundError:
-            return []
-        found = []
-        for line in text.splitlines()[-KEPT:]:
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue  # cut short by a crash
-        return found
 
 
 def message(alert: model.Alert, moved: machine.Transition, node: str) -> dict[str, Any]:

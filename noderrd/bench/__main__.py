@@ -11,6 +11,7 @@ from noderrd.command import Parser
 
 # Name to module; a module has HELP and `run(quick) -> Iterator[Row]`.
 BENCHES = {
+    "alerts": "noderrd.bench.alerts",
     "feed": "noderrd.bench.feed",
     "layout": "noderrd.bench.layout",
     "histogram": "noderrd.bench.histogram",

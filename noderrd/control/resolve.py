@@ -115,6 +115,7 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
         for s, strategy in enumerate(strategies)
         for k, it in enumerate(instruments)
     ]
+    found += _scopes(policy, {"venue": names, "symbol": products})
     if found:
         raise Unresolved(found)
     table = 1 << (config.lane.orders - 1).bit_length()
@@ -124,6 +125,17 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
         receive=config.lane.receive, huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
         sockets=config.sockets, options=str(places.options), realtime=config.host.realtime,
     )  # fmt: skip
+
+
+def _scopes(policy: model.Policy, known: dict[str, list[str]]) -> list[Diagnostic]:
+    """Name the venues and symbols that alerts would act on and this node does not have."""
+    found = []
+    for alert in policy.alerts:
+        for action in alert.actions:
+            kind, name = action.scope if action.name not in {"notify", "webhook"} else ("", "")
+            if kind in known and name not in known[kind]:
+                found.append(_fault(alert, "do", f"no {kind} {name} is configured", f"configured are {', '.join(known[kind])}"))
+    return found
 
 
 def slots(wanted: list[StrategySpec], before: list[StrategySpec]) -> list[StrategySpec]:

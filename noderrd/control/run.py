@@ -62,6 +62,7 @@ def main(args: argparse.Namespace) -> int:
         for folder in FOLDERS:
             (config.node.state / folder).mkdir(parents=True, exist_ok=True)
         log = logbook.open_daemon(config.node.state / "logs")
+        leave_core(config.lane.core)
         line = server.listen(socket_path(config))
         with line:
             node = Node(config, paths, loaded, spec, versions, log)
@@ -78,6 +79,13 @@ def socket_path(config: Config) -> Path:
     """Give where the node answers: where systemd has made a folder for it, else in its state folder."""
     runtime = os.environ.get("RUNTIME_DIRECTORY")
     return Path(runtime.split(":", 1)[0]) / "noderrd.sock" if runtime else config.node.state / "noderrd.sock"
+
+
+def leave_core(core: int) -> None:
+    """Keep the daemon, and what it starts, off the lane's core where there is another one: only the lane goes there, by itself."""
+    rest = os.sched_getaffinity(0) - {core}
+    if core >= 0 and rest:
+        os.sched_setaffinity(0, rest)
 
 
 async def _live(node: Node, line: Any, log: Any) -> int:

@@ -66,6 +66,7 @@ class Verbs:
         node = self._node
         venues = answers.venues(self._lanes)
         for row in venues:
+            row["score"] = self._watch.score(row["name"])
             if it := self._watch.probes.latest.get(row["name"]):
                 row["probe"] = {"tcp_ns": it.tcp_ns, "tls_ns": it.tls_ns, "ping_ns": it.ping_ns, "failed": it.failed}
         modes = {row["mode"] for row in venues}
@@ -79,6 +80,8 @@ class Verbs:
             "processes": [{"name": w.name, "pid": w.pid, "state": w.state, "restarts": w.restarts} for w in node.workers],
             "venues": venues,
             "halts": answers.halts(self._lanes),
+            "circuits": self._alerting.circuits.rows(),
+            "clock": dataclasses.asdict(self._watch.clock),
             "host": [
                 {"lane": lane.spec.name, **seen.of(lane.pid, lane.spec.shared), "sockets": sockets.told(lane.spec.options)} for lane in self._lanes
             ],
@@ -137,10 +140,7 @@ class Verbs:
 
     async def do_accept(self, arguments: dict[str, Any], peer: Peer) -> Answer:
         """Take a person's word that an order nobody knows of is over, or that a halted venue may trade again; it is journaled with its reason."""
-        what, reason = str(arguments.get("what", "")), str(arguments.get("reason", "")).strip()
-        if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-            message = f"--reason: 1 to {LONGEST_REASON} characters that say why"
-            raise Refused(message, USAGE)
+        what, reason = str(arguments.get("what", "")), _reason(arguments)
         venues = self._node.names()["venue"]
         named = what in venues
         if not named and not ORDER_ID.fullmatch(what):
@@ -187,6 +187,22 @@ class Verbs:
         with _known("alert"):
             return self._alerting.watcher.explain(str(arguments.get("rule")), self._alerting.read, time.time_ns())
 
+    async def do_circuits(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """What alerts hold back: since when, why, until when."""
+        return {"circuits": self._alerting.circuits.rows()}
+
+    async def do_close(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Close a circuit before its time, for a reason, which is journaled."""
+        part = str(arguments.get("part", ""))
+        reason = _reason(arguments)
+        self._say("CLOSE", peer, part=part, reason=reason)
+        closed = await self._alerting.close(part, peer.name, reason)
+        if not closed:
+            there = ", ".join(row["part"] for row in self._alerting.circuits.rows()) or "none"
+            message = f"no circuit of {part!r} is open (there are: {there})"
+            raise Refused(message)
+        return {"acted": closed, "failed": 0, "circuits": self._alerting.circuits.rows()}
+
     # What can be ordered of a scope.
 
     def _scope(self, arguments: dict[str, Any]) -> tuple[Scope, int, str]:
@@ -226,12 +242,16 @@ class Verbs:
         return await self._order(Command.HALT, arguments, peer)
 
     async def do_resume(self, arguments: dict[str, Any], peer: Peer) -> Answer:
-        """New orders again, unless a kill is in the way, or a session that the venue refused: that one a person has to settle."""
+        """New orders again, unless a kill, a circuit, or a session that the venue refused is in the way: that one a person has to settle."""
         scope, index, name = self._scope(arguments)
         self._refuse_killed({("node", ""), (scope.name.lower(), name)})
         if scope == Scope.VENUE and self._node.lane.shared.venues[index]["session_state"] == Session.REFUSED:
             message = f"{name} refused our session: noderrctl reconcile --accept {name} --reason ... begins it anew"
             raise Refused(message, REFUSED)
+        for it in self._alerting.circuits.blocking((scope, index)):
+            message = f"the circuit of {it.part} is {it.state} for alert {it.alert}: noderrctl close '{it.part}' --reason TEXT"
+            raise Refused(message, REFUSED)
+        self._alerting.circuits.resumed((scope, index))
         return await self._order(Command.RESUME, arguments, peer)
 
     async def do_cancel_all(self, arguments: dict[str, Any], peer: Peer) -> Answer:
@@ -445,6 +465,15 @@ def _known(what: str) -> Iterator[None]:
     except KeyError as name:
         message = f"no {what} {name}"
         raise Refused(message) from name
+
+
+def _reason(arguments: dict[str, Any]) -> str:
+    """Read why a person does it. Raises Refused."""
+    reason = str(arguments.get("reason", "")).strip()
+    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
+        message = f"--reason: 1 to {LONGEST_REASON} characters that say why"
+        raise Refused(message, USAGE)
+    return reason
 
 
 def _texts(given: Any) -> list[str]:

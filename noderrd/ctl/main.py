@@ -22,6 +22,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "alerts": ("noderrd.ctl.alerts", "alerts that are pending, fire or were resolved"),
     "silence": ("noderrd.ctl.alerts", "tell nobody of an alert for a time"),
     "acknowledge": ("noderrd.ctl.alerts", "say that you see to an alert"),
+    "circuits": ("noderrd.ctl.circuits", "what alerts hold back: since when, why, until when"),
+    "close": ("noderrd.ctl.circuits", "close a circuit before its time, for a reason"),
     "top": ("noderrd.ctl.top", "all of it on one terminal"),
     "halt": ("noderrd.ctl.order", "stop new orders of the node, or of a strategy, a symbol, a venue"),
     "resume": ("noderrd.ctl.order", "let new orders go out again"),

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,6 @@ def main(args: argparse.Namespace) -> int:
         from noderrd.top.page import page
 
         columns, lines = int(os.environ.get("COLUMNS") or 80), int(os.environ.get("LINES") or 24)
-        Console(width=columns, height=lines).print(page(facts, lines, columns), end="")
+        Console(width=columns, height=lines).print(page(facts, lines, columns, time.time_ns()), end="")
         return 0
     return Top(ask, max(args.interval, 0.05)).run() or 0

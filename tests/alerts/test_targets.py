@@ -5,6 +5,7 @@ import hmac
 import json
 import subprocess
 import time
+from datetime import datetime
 
 import pytest
 import receivers
@@ -78,6 +79,39 @@ async def test_a_real_alertmanager_takes_an_alert_and_its_end(tmp_path):
         assert names() == []
 
 
+async def test_an_alertmanager_forgets_what_is_not_told_again(tmp_path):
+    with receivers.alertmanager(tmp_path, resolve_timeout="2s") as (url, active):
+        send, began = it.alertmanager(url), time.time_ns()
+        for _ in range(100):
+            try:
+                await send({**MESSAGE, "since": began})
+                break
+            except NotTaken:
+                time.sleep(0.1)
+        for _ in range(8):  # longer than the timeout: told again, it stays
+            time.sleep(0.5)
+            await send({**MESSAGE, "since": time.time_ns(), "began": began})
+            assert [datetime.fromisoformat(a["startsAt"]).timestamp() for a in active()] == [pytest.approx(began / 1e9, abs=0.001)]
+        for _ in range(200):
+            if not active():
+                break
+            time.sleep(0.1)
+        assert active() == [], "and without being told again it does not"
+
+
+async def test_an_alertmanager_takes_a_group_at_once(tmp_path):
+    with receivers.alertmanager(tmp_path) as (url, active):
+        send, now = it.alertmanager(url), time.time_ns()
+        alerts = [{**MESSAGE, "alert": f"a{k}", "since": now, "began": now} for k in range(3)]
+        for _ in range(100):
+            try:
+                await send({**alerts[0], "group": "data", "alerts": alerts})
+                break
+            except NotTaken:
+                time.sleep(0.1)
+        assert sorted((a["labels"]["alertname"], a["labels"]["group"]) for a in active()) == [(f"a{k}", "data") for k in range(3)]
+
+
 async def test_a_mail_server_takes_a_letter():
     with receivers.mail() as (server, letters):
         await it.mail(f"smtp://{server}", "node@example.org", "desk@example.org")(MESSAGE)
@@ -102,7 +136,20 @@ async def test_a_command_gets_the_message_and_nothing_else(tmp_path, monkeypatch
     assert folder == "/"
 
 
-@pytest.mark.parametrize(("text", "said"), [("sys.exit('no bread')", "exit code 1: no bread"), ("x = bytearray(2 << 30)", "MemoryError")])
+async def test_a_command_gains_no_privileges(tmp_path):
+    out = tmp_path / "out"
+    await it.command(receivers.program(tmp_path, f"open({str(out)!r}, 'w').write(open('/proc/self/status').read())"))(MESSAGE)
+    assert "NoNewPrivs:\t1" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sys.exit('no bread')", "exit code 1: no bread"),
+        ("x = bytearray(2 << 30)", "MemoryError"),
+        ("import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); open('/tmp/noderrd-test-large', 'wb').truncate(1 << 30)", "File too large"),
+    ],
+)
 async def test_a_command_that_fails_says_so(tmp_path, text, said):
     with pytest.raises(NotTaken, match=said):
         await it.command(receivers.program(tmp_path, text))(MESSAGE)

@@ -4,16 +4,19 @@ import contextlib
 import dataclasses
 import json
 import math
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 import trio
+import trio.lowlevel
 from control import desk
 
 from core.codes import Command, Counter, Halt, Scope, Stage
 from core.layout import BUCKETS
+from noderrd.alerts import circuit
 from noderrd.alerts.live import Measures
 from noderrd.control.circuits import Circuits
 from noderrd.lane.spec import ModelSpec
@@ -74,7 +77,7 @@ async def test_an_alert_acts_and_tells(make):
         control["counters"][Counter.ORDERS] = 20
         await desk.until(lambda: control["halt_node"] == Halt.CIRCUIT_BREAK)
         await desk.until(lambda: (Command.CANCEL_ALL, Scope.NODE, 0) in lane.seen)
-        await desk.until(lambda: control["halt_node"] == Halt.NONE)
+        await desk.until(lambda: control["halt_node"] == Halt.HALF_OPEN)
         await desk.until(lambda: len(took) == 2)
         assert took[0]["id"] == took[1]["id"]  # the second try of the first one
         assert (took[0]["alert"], took[0]["state"], took[0]["value"], took[0]["node"]) == ("busy", "firing", 20, "test")
@@ -87,6 +90,10 @@ async def test_an_alert_acts_and_tells(make):
         control["counters"][Counter.ORDERS] = 5
         await desk.until(lambda: len(took) == 3)
         assert took[2]["state"] == "resolved"
+        await desk.until(lambda: control["halt_node"] == Halt.NONE)
+        told = [bytes(node.lane.shared.commands[k]["text"]).rstrip(b"\0").decode() for k, row in enumerate(lane.seen) if row[0] == Command.TELL]
+        assert [words.split(":")[0] for words in told] == ["router open", "router half-open", "router closed"]
+        assert told[0] == "router open: alert busy: 20 against 10"
 
 
 async def test_a_percentile_is_that_of_every_value_and_halts_by_name(make):
@@ -105,28 +112,117 @@ async def test_no_alert_of_that_name(node):
             await verbs.handle(verb, {key: "nothing"}, desk.PEER)
 
 
+def standing(fires, holds):
+    return lambda _: (fires, holds)
+
+
 def test_a_break_outlives_the_daemon_and_never_lifts_a_person_s_halt(node):
     word = node.lane.shared.control["halt_node"]
     first = Circuits(node, node.log)
-    assert first.open("router", 100)
+    assert first.open("router", "a", 100, "why", 0)
     again = Circuits(node, node.log)
-    again.turn(99)
+    again.turn(99, standing(True, False))
     assert word[0] == Halt.CIRCUIT_BREAK
-    again.turn(100)
+    again.turn(100, standing(True, False))
+    assert word[0] == Halt.HALF_OPEN
+    again.turn(100 + circuit.PROBE_LEAST_NS, standing(True, False))
     assert word[0] == Halt.NONE
     for why in (Halt.OPERATOR, Halt.KILLED, Halt.LOSS):
         word[0] = why
-        assert again.open("router", 200)
-        again.turn(300)
+        assert again.open("router", "a", 100, "why", 10**12)
         assert word[0] == why
-    assert not again.open("mesh", 200)
+        again.turn(10**15, standing(False, False))
+        again.turn(2 * 10**15, standing(False, False))
+        assert word[0] == why
+    word[0] = Halt.NONE
+    assert not again.open("mesh", "a", 100, "why", 0)
+    assert not again.open("venue NOWHERE", "a", 100, "why", 0)
 
 
 def test_a_break_that_nobody_knows_the_end_of_is_closed(node):
     node.lane.shared.control["halt_node"][0] = Halt.CIRCUIT_BREAK
-    (node.folder / "circuits.json").write_text("{")
-    Circuits(node, node.log).turn(1)
-    assert node.lane.shared.control["halt_node"][0] == Halt.NONE
+    for kept in ("{", '{"router": 7}', '[{"part": 1}]', "[7]"):
+        (node.folder / "circuits.json").write_text(kept)
+        Circuits(node, node.log).turn(1, standing(False, False))
+        assert node.lane.shared.control["halt_node"][0] == Halt.NONE
+
+
+def test_every_scope_has_its_words(node):
+    control, shared = node.lane.shared.control[0], node.lane.shared
+    it = Circuits(node, node.log)
+    for part in ("venue EDGE", "symbol AAPL", "strategy quotes"):
+        assert it.open(part, "a", 10, "why", 0)
+    edge = node.names()["venue"].index("EDGE")
+    assert (control["halt_venue"][edge], control["halt_venue"][1 - edge], control["halt_node"]) == (Halt.CIRCUIT_BREAK, 0, 0)
+    assert [int(word) for word in shared.halt_symbol] == [Halt.CIRCUIT_BREAK, Halt.CIRCUIT_BREAK, 0]
+    assert control["halt_strategy"][0] == Halt.CIRCUIT_BREAK
+    assert it.reduce("symbol AAPL", "b", "why", 0)
+    assert shared.halt_symbol[0] == Halt.CIRCUIT_BREAK, "the hardest holds"
+    it.turn(10, standing(True, False))
+    assert (shared.halt_symbol[0], control["halt_strategy"][0]) == (Halt.REDUCE_ONLY, Halt.HALF_OPEN)
+    it.turn(10 + circuit.PROBE_LEAST_NS, standing(True, False))
+    assert (shared.halt_symbol[0], control["halt_strategy"][0], control["halt_venue"][edge]) == (Halt.REDUCE_ONLY, 0, 0)
+    it.resumed((Scope.SYMBOL, 0))
+    assert not shared.halt_symbol.any()
+
+
+def test_a_circuit_is_raised_again_when_a_person_s_halt_is_over(node):
+    word, it = node.lane.shared.control["halt_node"], Circuits(node, node.log)
+    word[0] = Halt.OPERATOR
+    it.open("router", "a", 100, "why", 0)
+    word[0] = Halt.NONE  # resumed
+    it.turn(1, standing(True, True))
+    assert word[0] == Halt.CIRCUIT_BREAK
+
+
+async def test_a_person_closes_for_a_reason_that_is_journaled(make):
+    async with watching(make, [200, 200]) as (node, _, _, verbs):
+        control = node.lane.shared.control[0]
+        verbs._alerting.circuits.open("venue EDGE", "busy", 10**12, "why", 1)
+        shown = (await verbs.handle("circuits", {}, desk.PEER))["circuits"]
+        wanted = {"part": "venue EDGE", "state": "open", "since": 1, "until": 10**12 + 1, "alert": "busy", "why": "why", "closed_by": ""}
+        assert shown == [wanted]
+        with pytest.raises(Exception, match="noderrctl close 'venue EDGE'"):
+            await verbs.handle("resume", {"venue": "EDGE"}, desk.PEER)
+        for wrong in ({"part": "venue EDGE"}, {"part": "venue EDGE", "reason": "x" * 61}, {"part": "router", "reason": "why"}):
+            with pytest.raises(Exception, match=r"--reason|no circuit of 'router'"):
+                await verbs.handle("close", wrong, desk.PEER)
+        closed = await verbs.handle("close", {"part": "venue EDGE", "reason": "it was the feed"}, desk.PEER)
+        assert (closed["acted"], not control["halt_venue"].any()) == (1, True)
+        row = node.lane.shared.commands[int(control["command_head"]) - 1]
+        assert (Command(int(row["verb"])), Scope(int(row["scope"]))) == (Command.TELL, Scope.VENUE)
+        assert bytes(row["text"]).rstrip(b"\0").decode().startswith("venue EDGE closed: by ")
+        assert "it was the feed" in bytes(row["text"]).decode()
+        await verbs.handle("resume", {"venue": "EDGE"}, desk.PEER)
+
+
+async def test_a_slow_round_leaves_rounds_out_and_others_have_their_turn(make, monkeypatch):
+    async with watching(make, []) as (_, _, _, verbs):
+        alerting, turns = verbs._alerting, []
+        read = alerting.read
+
+        def slow(leaf, now_ns):
+            time.sleep(0.7)
+            return read(leaf, now_ns)
+
+        async def other():
+            while True:
+                turns.append(trio.current_time())
+                await trio.lowlevel.checkpoint()
+
+        monkeypatch.setattr(alerting, "read", slow)
+
+        def counted():
+            return {name: value for name, _, value in alerting.figures() if name.startswith("noderrd_alert_rounds")}
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            await desk.until(lambda: counted()["noderrd_alert_rounds_skipped_total"] >= 2)
+            nursery.cancel_scope.cancel()
+        assert counted()["noderrd_alert_rounds_total"] >= 2
+        rounds = [value for name, _, value in alerting.figures() if name == "noderrd_alert_round_seconds"]
+        assert rounds[0].sum() == counted()["noderrd_alert_rounds_total"]
+        assert len(turns) > 5
 
 
 def test_lost_edge_and_fill_ratio_have_values(make, tmp_path):

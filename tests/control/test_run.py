@@ -8,6 +8,7 @@ import sys
 from control import desk
 
 from noderrd.control import lanes
+from noderrd.control.run import leave_core
 
 STRATEGY = '''"""Allocates."""
 
@@ -89,3 +90,15 @@ def test_doctor_says_what_a_lack_costs(tmp_path):
     assert done.returncode == (2 if "warn" in states else 0)
     told = run("doctor").stdout
     assert told.count("costs: ") == sum(line.startswith("warn") for line in told.splitlines())
+
+
+def test_the_daemon_keeps_off_the_lane_s_core(monkeypatch):
+    moved = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cores: moved.append((pid, cores)))
+    leave_core(3)
+    leave_core(-1)
+    assert moved == [(0, {0, 5})]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    leave_core(3)
+    assert len(moved) == 1, "there is no other"
