@@ -98,6 +98,7 @@ idle = "{idle}"
 METRICS = """
 [telemetry]
 listen = "127.0.0.1:{port}"
+probe_s = 5
 """
 
 GATE = """

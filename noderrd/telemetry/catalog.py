@@ -67,6 +67,7 @@ OTHERS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "noderrd_lane_up": ("gauge", ("lane",), "1 while the lane is ready."),
     "noderrd_lane_restarts_total": ("counter", ("lane",), "Starts of the lane after its first."),
     "noderrd_lane_heartbeat_age_seconds": ("gauge", ("lane",), "Time since the lane's loop last showed itself."),
+    "noderrd_lane_clock_drift_seconds": ("gauge", ("lane",), "How far the lane's clock had run ahead of the wall clock when it was last tied to it."),
     "noderrd_journal_backlog_records": ("gauge", ("lane",), "Journal records not yet taken by the writer."),
     "noderrd_feed_line_datagrams_total": ("counter", ("venue", "line"), "Datagrams taken from a line."),
     "noderrd_feed_next_sequence": ("gauge", ("venue",), "Next sequence number expected on the feed."),
@@ -112,4 +113,18 @@ TRADING: dict[str, tuple[str, tuple[str, ...], str]] = {
     "noderrd_sortino_ratio": ("gauge", ("strategy",), "As noderrd_sharpe_ratio, over the deviation of losses alone."),
     "noderrd_profit_factor": ("gauge", ("strategy",), "Won over lost, of the day's executions that closed something."),
     "noderrd_hit_ratio": ("gauge", ("strategy",), "Share of the day's closing executions that won."),
+}
+# Of the daemon itself (noderrd.telemetry.own).
+OWN: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "noderrd_alert_firing": ("gauge", ("alert", "severity"), "1 while an alert of the policy fires."),
+    "noderrd_alert_rounds_total": ("counter", (), "Times that all alerts were evaluated."),
+    "noderrd_alert_rounds_skipped_total": ("counter", (), "Rounds left out, because the one before took longer than the time between two."),
+    "noderrd_alert_round_seconds": ("histogram", (), "Time to evaluate all alerts once and to start what follows."),
+    "noderrd_notifications_waiting": ("gauge", ("target",), "Messages on disk that their target has not taken yet."),
+    "noderrd_circuit_open": ("gauge", ("part", "alert"), "1 while an alert holds a part out of service."),
+    "noderrd_circuit_half_open": ("gauge", ("part", "alert"), "1 while a part may only reduce positions, before its circuit closes or opens again."),
+    "noderrd_halt_seen_seconds": ("histogram", (), "From the decision to change a halt word to the turn of the lane's loop that met it."),
+    "noderrd_clock_offset_seconds": ("gauge", ("source",), "Wall clock minus true time, as the source estimates it."),
+    "noderrd_clock_error_seconds": ("gauge", ("source",), "Most that the wall clock can be off."),
+    "noderrd_clock_synchronised": ("gauge", ("source",), "1 while something keeps the wall clock."),
 }

@@ -44,14 +44,14 @@ def number(value: float) -> str:
 
 
 class Chart:
-    """Axes, and what is drawn between them. `x_text` writes a value of the horizontal axis."""
+    """Axes, and what is drawn between them. `x_text` writes a value of the horizontal axis; without `y` there is no vertical one."""
 
-    def __init__(self, title: str, x: Range, y: Range, x_text: Callable[[float], str] = number, unit: str = "") -> None:
-        self._x, self._y = _widened(*x), _widened(*y)
+    def __init__(self, title: str, x: Range, y: Range | None, x_text: Callable[[float], str] = number, unit: str = "") -> None:
+        self._x, self._y = _widened(*x), _widened(*(y or (0.0, 1.0)))
         self._parts: list[str] = []
         label = f'<text class="axis" x="{LEFT - 6}" y="{TOP - 14}" text-anchor="end">{html.escape(unit)}</text>' if unit else ""
         self._head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}"><title>{html.escape(title)}</title>{label}'
-        for value in ticks(*self._y):
+        for value in ticks(*self._y) if y is not None else ():
             at = self._at_y(value)
             self._parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
             self._parts.append(f'<text class="axis" x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{number(value)}</text>')
@@ -88,6 +88,15 @@ class Chart:
             x, y = self._at_x(begin), self._at_y(value)
             width, height = max(self._at_x(end) - x - 0.5, 0.5), self._at_y(self._y[0]) - y
             self._parts.append(f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>')
+
+    def spans(self, spans: Sequence[tuple[float, float, str]]) -> None:
+        """Draw bars that lie one below the other, from the top: from x to x, with a name to the left of the axis."""
+        height = (HEIGHT - TOP - BOTTOM) / max(len(spans), 1)
+        for k, (begin, end, name) in enumerate(spans):
+            x, y = self._at_x(begin), TOP + k * height
+            width = max(self._at_x(end) - x, 1.0)
+            self._parts.append(f'<rect class="bar" x="{x:.1f}" y="{y + 2:.1f}" width="{width:.1f}" height="{max(height - 4, 1):.1f}"/>')
+            self._parts.append(f'<text class="axis" x="{LEFT - 6}" y="{y + height / 2 + 4:.1f}" text-anchor="end">{html.escape(name)}</text>')
 
     def svg(self) -> str:
         """Give the element."""

@@ -34,6 +34,12 @@ NODE: tuple[Panel, ...] = (
     ("Dropped", "cps", {f"rate(noderrd_drop_{why}_total{RATE})": why for why in DROPS}),
     ("Journal backlog", "short", {"noderrd_journal_backlog_records": "{{lane}}"}),
     ("Lane heartbeat age", "s", {"noderrd_lane_heartbeat_age_seconds": "{{lane}}"}),
+    ("Alerts: time to evaluate all, p99", "s", {"histogram_quantile(0.99, sum by (le) (rate(noderrd_alert_round_seconds_bucket[1m])))": "p99"}),
+    (
+        "Alerts: rounds, and rounds left out",
+        "cps",
+        {f"rate(noderrd_alert_rounds_total{RATE})": "rounds", f"rate(noderrd_alert_rounds_skipped_total{RATE})": "left out"},
+    ),
 )
 LATENCY: tuple[Panel, ...] = (
     (
@@ -75,7 +81,37 @@ TRADING: tuple[Panel, ...] = (
     ("Profit factor and hit ratio", "none", {"noderrd_profit_factor": "profit factor {{strategy}}", "noderrd_hit_ratio": "hits {{strategy}}"}),
     ("Model runs", "cps", {f"rate(noderrd_model_runs_total{RATE})": "{{lane}}"}),
 )
-DASHBOARDS = {"node": NODE, "latency": LATENCY, "trading": TRADING}
+CHAOS: tuple[Panel, ...] = (
+    ("Lane restarts", "short", {"noderrd_lane_restarts_total": "{{lane}}"}),
+    ("Halted", "bool", {"noderrd_halted": "{{scope}} {{name}}"}),
+    ("Circuits open", "bool", {"noderrd_circuit_open": "{{part}}", "noderrd_circuit_half_open": "{{part}}, half open"}),
+    ("Halt decided to met by the loop, p99", "s", {"histogram_quantile(0.99, sum by (le) (rate(noderrd_halt_seen_seconds_bucket[5m])))": "p99"}),
+    ("Alerts that fire", "bool", {"noderrd_alert_firing": "{{alert}}"}),
+    ("Sessions lost and begun", "cps", {f"rate(noderrd_{name}_total{RATE})": name for name in ("disconnects", "logins")}),
+    ("Gaps, retransmissions, snapshots", "cps", {f"rate(noderrd_feed_{name}_total{RATE})": name for name in ("gaps", "rerequests", "snapshots")}),
+    ("Books live", "short", {"sum by (venue) (noderrd_book_live)": "{{venue}}"}),
+    ("Books audited, and not as their orders", "cps", {f"rate(noderrd_book_{name}_total{RATE})": name for name in ("audits", "audit_breaches")}),
+    ("Model and strategy faults", "cps", {f"rate(noderrd_{name}_total{RATE})": name for name in ("model_faults", "strategy_faults")}),
+    ("Journal records left out and lost", "cps", {f"rate(noderrd_journal_{name}_total{RATE})": name for name in ("skipped", "lost")}),
+    ("Tick to trade, p99", "s", {quantile(0.99, 'stage="tick_to_trade"'): "p99"}),
+)
+MESH: tuple[Panel, ...] = (
+    ("Wall clock: offset", "s", {"noderrd_clock_offset_seconds": "{{source}}"}),
+    ("Wall clock: error bound", "s", {"noderrd_clock_error_seconds": "{{source}}"}),
+    ("Wall clock kept", "bool_on_off", {"noderrd_clock_synchronised": "{{source}}"}),
+    ("Lane's clock: drift in a second", "s", {"noderrd_lane_clock_drift_seconds": "{{lane}}"}),
+    ("Distance of the venues", "s", {"noderrd_venue_probe_seconds": "{{venue}} {{part}}"}),
+    ("Messages to people waiting", "short", {"noderrd_notifications_waiting": "{{target}}"}),
+)
+# What a dashboard is for; of mesh and chaos only what exists has panels: no panel is ever without data.
+ABOUT = {
+    "node": "Is it up, connected, halted; what comes in and what is lost.",
+    "latency": "Where the time goes from tick to trade.",
+    "trading": "Orders, positions, profit, and how good the executions are.",
+    "chaos": "What faults do to the node and how it comes back from them, planted ones or not.",
+    "mesh": "What agreement with others stands on: clocks, distances, and messages that get through.",
+}
+DASHBOARDS = {"node": NODE, "latency": LATENCY, "trading": TRADING, "mesh": MESH, "chaos": CHAOS}
 
 
 def dashboard(name: str, panels: tuple[Panel, ...]) -> dict[str, Any]:
@@ -99,6 +135,7 @@ def dashboard(name: str, panels: tuple[Panel, ...]) -> dict[str, Any]:
     return {
         "uid": f"noderrd-{name}",
         "title": f"noderrd: {name}",
+        "description": ABOUT[name],
         "tags": ["noderrd"],
         "schemaVersion": 39,
         "refresh": "5s",

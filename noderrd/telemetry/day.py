@@ -1,7 +1,6 @@
 """A day of a node out of its journal: what it sent, got, earned and was refused, and how fast. Nothing is asked of the node."""
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -11,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from core.codes import Denial, JournalKind
+from noderrd.alerts import past
 from noderrd.alerts.recorded import Journal, Order
 from noderrd.journal.decode import words
 from noderrd.journal.read import records
+from noderrd.telemetry import pathlog
 from noderrd.telemetry.trading import FILL
+from noderrd.telemetry.waterfall import Key
 
 SECOND = 1_000_000_000
 MOST_MIDS = 200_000  # a symbol
@@ -34,6 +36,7 @@ class Day:
     denials: Counter[str] = dataclasses.field(default_factory=Counter)
     latencies: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {name: [] for name in LATENCIES})
     alerts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    paths: dict[Key, np.ndarray] = dataclasses.field(default_factory=dict)  # by venue and class: int64[stages, BUCKETS]
 
     def inside(self, at_ns: int) -> bool:
         """Tell whether a time is of this day."""
@@ -140,19 +143,7 @@ def learn(day: Day, rows: Iterable[np.void]) -> Day:
 def read(folder: Path, on: date) -> Day:
     """Read a day (UTC) out of a node's state folder. Raises segment.Damaged, OSError."""
     day = learn(of(on), (row for block in records(folder / "journal") for row in block))
-    day.alerts = [line for line in _alerts(folder / "alerts" / "alerts.jsonl") if day.inside(int(line.get("since", 0)))]
+    lines = (line for path in past.files(folder / "alerts") for line in past.read(path))
+    day.alerts = [line for line in lines if day.inside(int(line.get("since", 0)))]
+    day.paths = pathlog.read(pathlog.path(folder, on))
     return day
-
-
-def _alerts(path: Path) -> Iterable[dict[str, Any]]:
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        try:
-            found = json.loads(line)
-        except ValueError:
-            continue  # cut short by a crash
-        if isinstance(found, dict):
-            yield found

@@ -183,6 +183,13 @@ class Figures:
         chosen = [one for key, one in self.shares.items() if not labels or key == labels]
         return trading.ratio(sum(one.filled for one in chosen), sum(one.ordered for one in chosen))
 
+    def of_venue(self, venue: str) -> tuple[float, float]:
+        """Give the fill ratio and the slippage in bps of a venue, over all strategies."""
+        shares = [one for key, one in self.shares.items() if key[2] == venue]
+        costs = [one for key, one in self.costs.items() if key[1] == venue]
+        filled = trading.ratio(sum(one.filled for one in shares), sum(one.ordered for one in shares))
+        return filled, trading.ratio(sum(one.slippage for one in costs) * trading.BPS, sum(one.arrived for one in costs))
+
     def rows(self) -> dict[str, list[tuple[Labels, float]]]:
         """Give every metric's samples; what nothing defines yet is absent."""
         found: dict[str, list[tuple[Labels, float]]] = {}

@@ -47,6 +47,11 @@ def values() -> np.ndarray:
 VALUES = values()
 
 
+def add(counts: np.ndarray, ns: int) -> None:
+    """Count a value in int64[BUCKETS]; what lies outside of what they hold counts at the end."""
+    counts[np.searchsorted(VALUES, min(max(ns, 0), HIGHEST))] += 1
+
+
 def summary(counts: np.ndarray) -> dict[str, int]:
     """Give {"n", "p50", "p90", "p99", "p999", "max"} in nanoseconds; all 0 when nothing was counted.
 

@@ -84,6 +84,7 @@ def _lane(found: dict[str, list[Sample]], lane: LaneView, now_ns: int) -> None:
     found["noderrd_lane_heartbeat_age_seconds"].append((name, (now_ns - int(control["heartbeat_ns"])) / SECOND))
     found["noderrd_journal_backlog_records"].append((name, int(control["journal_head"]) - int(control["journal_tail"])))
     found["noderrd_open_orders"].append((name, int(lane.shared.lane[0]["n_live"])))
+    found["noderrd_lane_clock_drift_seconds"].append((name, int(control["drift_ns"]) / SECOND))
     halted = found["noderrd_halted"]
     halted.append((("node", lane.name), float(control["halt_node"] != 0)))
     halted += [(("venue", v.name), float(control["halt_venue"][k] != 0)) for k, v in enumerate(lane.spec.venues)]
@@ -145,11 +146,11 @@ def path_family(counts: Mapping[tuple[str, str], np.ndarray]) -> Metric:
     family = HistogramMetricFamily("noderrd_order_path_seconds", words, labels=labels)
     for key, rows in counts.items():
         for stage, row in zip(STAGES, rows, strict=True):
-            family.add_metric([*key, stage], *_histogram(row))
+            family.add_metric([*key, stage], *histogram(row))
     return family
 
 
-def _histogram(counts: np.ndarray) -> tuple[list[tuple[str, float]], float]:
+def histogram(counts: np.ndarray) -> tuple[list[tuple[str, float]], float]:
     """Give the buckets and the sum, which is of each bucket's highest value: as precise as the buckets are."""
     buckets = [(repr(bound / SECOND), n) for bound, n in zip(BOUNDS_NS, hdr.below(counts, BOUNDS_NS), strict=True)]
     return [*buckets, ("+Inf", int(counts.sum()))], float(counts.astype(float) @ hdr.VALUES) / SECOND
@@ -161,5 +162,5 @@ def _latency(lanes: list[LaneView]) -> Metric:
     family = HistogramMetricFamily("noderrd_latency_seconds", words, labels=labels)
     for lane in lanes:
         for k, stage in enumerate(STAGES):
-            family.add_metric([lane.name, stage], *_histogram(lane.shared.histograms[k].copy()))
+            family.add_metric([lane.name, stage], *histogram(lane.shared.histograms[k].copy()))
     return family

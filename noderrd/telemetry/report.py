@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from noderrd.telemetry import trading
+from core.codes import Stage
+from core.layout import PATH
+from noderrd.telemetry import hdr, trading
 from noderrd.telemetry.chart import Chart, number
 from noderrd.telemetry.day import LATENCIES, SECOND, Day
 
@@ -20,7 +22,8 @@ STYLE = """
   :root { --ink: #e6e8eb; --soft: #98a1ad; --rule: #333a44; --paper: #14171b; --a: #6ea8ff; --buy: #4cc38a; --sell: #ff7b72; }
 }
 body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 920px; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; } p { color: var(--soft); margin: 0.2rem 0 0.6rem; }
+h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+h3 { font-size: 1rem; margin: 1.2rem 0 0.2rem; } p { color: var(--soft); margin: 0.2rem 0 0.6rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { border-bottom: 1px solid var(--rule); padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; }
 td:first-child, th:first-child { text-align: left; } th { color: var(--soft); font-weight: normal; }
@@ -41,6 +44,7 @@ def page(day: Day, node: str) -> str:
         *_prices(day),
         *_venues(day),
         *_latency(day),
+        *_waterfall(day),
         *_counts("Denials by reason", "reason", day.denials.most_common()),
         *_alerts(day),
     ]
@@ -152,6 +156,29 @@ def _latency(day: Day) -> list[str]:
     if not rows:
         return []
     return [found[0], _table(("us", "n", "p50", "p90", "p99", "p99.9", "max"), rows), *found[1:]]
+
+
+def _waterfall(day: Day) -> list[str]:
+    """Show for each venue and class which stage took how long: medians one behind the other, and a table."""
+    found = []
+    for (venue, kind), counts in sorted(day.paths.items()):
+        told = {stage: hdr.summary(counts[stage]) for stage in Stage if counts[stage].any()}
+        path, at, spans = [stage for stage in told if stage < PATH], 0.0, []
+        for stage in path:
+            spans.append((at, at + told[stage]["p50"] / 1000, stage.name.lower()))
+            at = spans[-1][1]
+        title = venue if kind == "all" else f"{venue}, {kind}"
+        chart = Chart(f"{title}: median of each stage, one behind the other", (0.0, at), None, lambda x: f"{number(float(f'{x:.4g}'))} us")
+        chart.spans(spans)
+        rows = [
+            (stage.name.lower().replace("_", " "), f"{it['n']:,}", *(f"{it[name] / 1000:,.1f}" for name in ("p50", "p90", "p99", "p999", "max")))
+            for stage, it in told.items()
+        ]
+        found += [f"<h3>{html.escape(title)}</h3>{chart.svg()}", _table(("us", "n", "p50", "p90", "p99", "p99.9", "max"), rows)]
+    if not found:
+        return []
+    words = "Of single orders, by venue and class of symbol. Stages up to send sum to tick to trade, order by order; their medians only nearly do."
+    return [f"<h2>Waterfall</h2><p>{words}</p>", *found]
 
 
 def _counts(title: str, name: str, rows: Sequence[tuple[str, int]]) -> list[str]:

@@ -1,5 +1,6 @@
 """The terminal: asks, shows, and obeys keys. Works over SSH on 80 x 24."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -8,12 +9,12 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer, Static
 
-from noderrd.top.page import Answer, Facts, page
+from noderrd.top.page import Answer, Facts, page, pressing
 
 HISTORY = 240
 HELP = """\
 h  halt new orders of the node: open orders stay      r  resume
-s  silence the first firing alert for ten minutes     c  cancel all open orders
+s  silence the gravest alert for ten minutes          c  cancel all open orders
 n  next symbol, venue by venue                        a  all symbols
 ?  this page                                          q  leave; the node goes on"""
 
@@ -68,7 +69,7 @@ class Top(App[int]):
             self._say(f"no answer: {why}")
             return
         size = self.query_one("#page").size
-        self.query_one("#page", Static).update(page(facts, max(size.height, 8), max(size.width, 40)))
+        self.query_one("#page", Static).update(page(facts, max(size.height, 8), max(size.width, 40), time.time_ns()))
 
     def _say(self, text: str) -> None:
         self.query_one("#said", Static).update(text)
@@ -86,9 +87,9 @@ class Top(App[int]):
         self._say(f"{verb}: done, {answer.get('acted', 0)} acted on")
 
     def action_silence(self) -> None:
-        """Silence the first alert that fires."""
+        """Silence the gravest alert that fires and is not silenced yet."""
         try:
-            firing = [a for a in self._ask("alerts").get("alerts", []) if a.get("state") == "firing"]
+            firing = [a for a in pressing(self._ask("alerts")) if a["state"] == "firing" and a["silenced_until"] <= time.time_ns()]
         except (OSError, ValueError) as why:
             self._say(f"alerts: {why}")
             return

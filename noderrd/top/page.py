@@ -9,9 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-STAGES = ("decode", "book", "features", "model", "strategy", "risk", "encode", "send", "tick_to_trade", "ack", "fill")
+STAGES = ("kernel", "decode", "book", "features", "model", "strategy", "risk", "route", "encode", "send", "tick_to_trade", "ack", "fill")
 BARS = " ▁▂▃▄▅▆▇█"
-SHOWN_FIRST = ("tick_to_trade", "ack", "model", "strategy", "risk", "send", "fill", "book", "decode", "features", "encode")
+SHOWN_FIRST = ("tick_to_trade", "ack", "kernel", "model", "strategy", "risk", "send", "fill", "book", "decode", "features", "route", "encode")
+SEVERITIES = ("critical", "warning", "info")
 CLOSED = {"FILLED", "CANCELED", "REPLACED", "REJECTED", "EXPIRED", "DENIED", "NONE"}
 Answer = Mapping[str, Any]
 
@@ -67,21 +68,71 @@ def head(facts: Facts) -> RenderableType:
     halts = status.get("halts", [])
     if halts:
         text.append(f"  HALTED {', '.join(str(h['scope']) for h in halts[:3])}{' ...' if len(halts) > 3 else ''}", "bold red")
-    firing = [a for a in facts.alerts.get("alerts", []) if a.get("state") == "firing"]
-    if firing:
-        text.append(f"  ALERT {', '.join(str(a['alert']) for a in firing[:2])}{' ...' if len(firing) > 2 else ''}", "bold red")
     return text
 
 
 def venues(facts: Facts) -> RenderableType:
-    """Say how the venues' feeds and sessions are."""
+    """Say how the venues' sessions are, and how good they have been: median time to an answer, share filled, slippage in bps."""
     parts = Text("venues  ", no_wrap=True, overflow="ellipsis")
     for row in facts.status.get("venues", []):
-        up = bool(row["orders"].get("logged_in"))
+        up, score = bool(row["orders"].get("logged_in")), row.get("score", {})
         parts.append(f"{row['name']} ", "bold")
         parts.append("up" if up else "down", "green" if up else "red")
-        parts.append(f" feed {row['feed'].get('next_seq_num')} orders {row['orders'].get('next_seq_num')}   ")
+        feed = row["feed"].get("state")
+        if feed:
+            parts.append(f" {','.join(feed).lower()}", "red")
+        said = [
+            duration(int(score["ack_ns"])).strip() if score.get("ack_ns") is not None else "",
+            f"{score['fill_ratio']:.0%}" if score.get("fill_ratio") is not None else "",
+            f"{score['slippage_bps']:+.1f}bp" if score.get("slippage_bps") is not None else "",
+        ]
+        parts.append("".join(f" {one}" for one in said if one) + "  ")
     return parts
+
+
+def pressing(alerts: Answer) -> list[Answer]:
+    """Give the alerts that fire or are pending, those that fire first, the gravest first."""
+    there = [a for a in alerts.get("alerts", []) if a["state"] in {"firing", "pending"}]
+    return sorted(there, key=lambda a: (a["state"] != "firing", SEVERITIES.index(a["severity"])))
+
+
+def alerts(facts: Facts, now_ns: int) -> RenderableType:
+    """Say which alerts fire or are pending, the gravest first, and what circuits hold back."""
+    text = Text("alerts  ", no_wrap=True, overflow="ellipsis")
+    there = pressing(facts.alerts)
+    for a in there:
+        style = ("bold red" if a["severity"] == "critical" else "red") if a["state"] == "firing" else "yellow"
+        text.append(f"{a['alert']} ", style)
+        said = ("silenced " if a["silenced_until"] > now_ns else "") + ("pending " if a["state"] == "pending" else "")
+        text.append(f"{said}{age(now_ns - a['since'])}  ")
+    for it in facts.status.get("circuits", []):
+        if it["state"] != "closed":
+            text.append(f"{it['part']} {it['state']}  ", "yellow")
+    if not there and not facts.status.get("circuits"):
+        text.append("none", "green")
+    return text
+
+
+def host(facts: Facts) -> RenderableType:
+    """Say how the machine is: the lanes' cores and memory, processes that were started again, the clock."""
+    text = Text("host    ", no_wrap=True, overflow="ellipsis")
+    for lane in facts.status.get("host", []):
+        if "cores" in lane:
+            text.append(f"{lane['lane']} on {lane['cores']}, {lane.get('locked_kib', 0) >> 10} MiB locked  ")
+    odd = [f"{p['name']} {p['state']}, restarts {p['restarts']}" for p in facts.status.get("processes", []) if p["state"] != "ready" or p["restarts"]]
+    text.append(", ".join(odd) or "all processes up", "red" if odd else "green")
+    clock = facts.status.get("clock")
+    if clock:
+        kept = bool(clock["synchronised"])
+        said = f"clock within {duration(int(clock['error_ns'])).strip()}" if kept else "clock not kept"
+        text.append(f"  {said} ({clock['source']})", "" if kept else "red")
+    return text
+
+
+def age(ns: int) -> str:
+    """Write how long ago something was."""
+    seconds = max(ns, 0) // 1_000_000_000
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 def best(rows: Sequence[Answer], side: str) -> tuple[str, str, int]:
@@ -153,21 +204,21 @@ def latency(facts: Facts, stages: Sequence[str], width: int) -> RenderableType:
     table = plain("latency", "n", "p50", "p99", "p99.9", "max", "", right=("n", "p50", "p99", "p99.9", "max"))
     for stage in stages:
         row = facts.latency.get(stage)
-        if row is None:
-            continue
+        if row is None or (stage == "kernel" and not row["n"]):
+            continue  # the kernel does not stamp
         figures = [duration(int(row[name])) for name in ("p50", "p99", "p999", "max")]
         line = sparkline(facts.history, width) if stage == "tick_to_trade" else ""
         table.add_row(stage, f"{int(row['n']):,}", *figures, Text(line, "cyan"))
     return table
 
 
-def page(facts: Facts, lines: int = 24, columns: int = 80) -> RenderableType:
+def page(facts: Facts, lines: int = 24, columns: int = 80, now_ns: int = 0) -> RenderableType:
     """Give the page for a terminal of this size."""
-    room = lines - 6  # head, venues, three headings, the sum
+    room = lines - 8  # head, venues, alerts, host, three headings, the sum
     known = grouped(facts)
     few = min(sum(map(len, known.values())) if facts.symbol else len(known), max(room // 3, 1))
     held = max(room // 4, 1)
     count = max(room - few - held, 1)
     stages = STAGES if count >= len(STAGES) else SHOWN_FIRST[:count]
-    parts = (head(facts), venues(facts), books(facts, few), positions(facts, held), latency(facts, stages, max(columns - 56, 8)))
-    return Group(*parts)
+    told = (head(facts), venues(facts), alerts(facts, now_ns), host(facts))
+    return Group(*told, books(facts, few), positions(facts, held), latency(facts, stages, max(columns - 56, 8)))

@@ -11,9 +11,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from core.codes import Counter, Stage
+from core.layout import BUCKETS
 from noderrd.telemetry import hdr
-from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS
+from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS, OWN
 from noderrd.telemetry.metrics import LaneCollector
+from noderrd.telemetry.own import OwnCollector
 
 NOW = 1_800_000_000_000_000_000
 
@@ -83,7 +85,32 @@ def test_the_catalogue_is_what_is_given(registry):
         assert name.endswith("_total") == (kind == "counter")
 
 
+def figures():
+    """Give every metric of the daemon once."""
+    return [
+        (name, tuple(label for label in labels), np.eye(1, BUCKETS, 900, np.int64)[0] if kind == "histogram" else 1.0)
+        for name, (kind, labels, _) in OWN.items()
+    ]
+
+
+def test_what_the_daemon_says_of_itself_is_in_the_catalogue(registry):
+    own = OwnCollector()
+    own.sources.append(figures)
+    registry.register(own)
+    found = samples(registry)
+    for name, (kind, labels, _) in OWN.items():
+        key = tuple(sorted((label, label) for label in labels))
+        assert found[name + ("_count" if kind == "histogram" else ""), key] == 1
+        assert name.endswith("_total") == (kind == "counter")
+    own.sources.append(lambda: [("noderrd_nothing", (), 1.0)])
+    with pytest.raises(KeyError):
+        list(own.collect())
+
+
 def test_promtool_has_nothing_to_say(registry):
+    own = OwnCollector()
+    own.sources.append(figures)
+    registry.register(own)
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("no promtool here (Debian: apt install prometheus)")

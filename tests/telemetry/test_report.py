@@ -9,12 +9,14 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
 from matplotlib import image
 
 from core import layout as at
-from core.codes import Denial, JournalKind
+from core.codes import Denial, JournalKind, Stage
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
-from noderrd.telemetry import chart, day, report
+from noderrd.telemetry import chart, day, hdr, pathlog, report
 
 SECOND = 10**9
 ON = dt.date(2026, 11, 25)
@@ -113,6 +115,59 @@ def test_a_real_browser_draws_it_light_and_dark(tape, tmp_path, scheme, paper, l
     assert tuple(drawn[1, 1]) == paper
     assert (drawn == line).all(axis=2).sum() > 500  # the curves and bars
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 50
+
+
+def test_where_the_time_went_by_venue_and_class(tape, tmp_path):
+    paths = {("V", "all"): np.zeros((len(Stage), at.BUCKETS), np.int64), ("W <x>", "etf"): np.zeros((len(Stage), at.BUCKETS), np.int64)}
+    begin = T0 - T0 % SECOND
+    kept = pathlog.PathLog(tmp_path, begin)
+    kept.write(paths, begin + 1)
+    assert not (tmp_path / "latency").exists(), "nothing was counted"
+    for key, ns in (("V", "all"), 2_000), (("W <x>", "etf"), 70_000):
+        for stage in (Stage.DECODE, Stage.SEND, Stage.TICK_TO_TRADE):
+            for k in range(10):
+                hdr.add(paths[key][stage], ns * (1 + stage) + k)
+    kept.write(paths, begin + 300 * SECOND)
+    hdr.add(paths["V", "all"][Stage.FILL], 5_000_000)
+    kept.write(paths, begin + 600 * SECOND)
+    file = pathlog.path(tmp_path, ON)
+    with file.open("a") as out:
+        out.write("Tag=V/all/send,1,2,3,HIST")  # cut short by a crash
+    read = pathlog.read(file)
+    assert read.keys() == paths.keys()
+    for key, counts in paths.items():
+        assert (read[key] == counts).all()
+    found = day.learn(day.of(ON), tape.rows)
+    found.paths = read
+    text = report.page(found, "node")
+    section = text[text.index("Waterfall") :]
+    assert "W &lt;x&gt;, etf" in section
+    assert section.count("<svg") == 2
+    for one in re.findall(r"<svg.*?</svg>", section):
+        ET.fromstring(one)
+    assert f"{hdr.summary(paths['V', 'all'][Stage.SEND])['p50'] / 1000:,.1f}" in section
+    assert pathlog.read(tmp_path / "no.hlog") == {}
+
+
+def test_other_tools_read_a_day_s_log(tmp_path):
+    counts = {("V", "all"): np.zeros((len(Stage), at.BUCKETS), np.int64)}
+    kept = pathlog.PathLog(tmp_path, T0)
+    for k in range(3):
+        hdr.add(counts["V", "all"][Stage.SEND], 1_000 * (k + 1))
+        kept.write(counts, T0 + (k + 1) * SECOND)
+    reader = HistogramLogReader(str(pathlog.path(tmp_path, ON)), HdrHistogram(hdr.LOWEST, hdr.HIGHEST, hdr.DIGITS))
+    found = []
+    while (one := reader.get_next_interval_histogram()) is not None:
+        found.append((one.get_tag(), one.get_total_count(), one.get_value_at_percentile(50)))
+    assert found == [("V/all/send", 1, hdr.VALUES[np.searchsorted(hdr.VALUES, 1_000 * (k + 1))]) for k in range(3)]
+
+
+def test_old_days_are_deleted(tmp_path):
+    counts = {("V", "all"): np.zeros((len(Stage), at.BUCKETS), np.int64)}
+    for days in (0, 20, 31, 60):
+        hdr.add(counts["V", "all"][Stage.SEND], 7)
+        pathlog.PathLog(tmp_path, T0 + days * 86_400 * SECOND).write(counts, T0 + days * 86_400 * SECOND + 1)
+    assert sorted(file.name for file in (tmp_path / "latency").iterdir()) == ["2026-12-26.hlog", "2027-01-24.hlog"]
 
 
 def test_an_empty_day_is_a_page_too():

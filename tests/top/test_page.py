@@ -11,6 +11,7 @@ from textual.widgets import Static
 from noderrd.top import page as it
 from noderrd.top.app import Top
 
+NOW = 1_800_000_000 * 10**9
 GOLDEN = Path(__file__).with_name("page.golden.txt")
 
 
@@ -20,7 +21,14 @@ def latency(p50):
 
 def answers():
     venues = [
-        {"name": n, "feed": {"session": "S", "next_seq_num": 1_000_000 + k}, "orders": {"session": "S", "next_seq_num": 9 + k, "logged_in": k != 1}}
+        {
+            "name": n,
+            "feed": {"session": "S", "next_seq_num": 1_000_000 + k, "state": ["GAP"] if k == 2 else []},
+            "orders": {"session": "S", "next_seq_num": 9 + k, "logged_in": k != 1},
+            "score": {"fill_ratio": 0.833, "slippage_bps": -0.42 + k, "ack_ns": 85_300 + k}
+            if k != 1
+            else dict.fromkeys(("fill_ratio", "slippage_bps", "ack_ns")),
+        }
         for k, n in enumerate(("NSDQ", "EDGE", "ARCX"))
     ]
     books = [
@@ -38,18 +46,38 @@ def answers():
     ]  # fmt: skip
     orders = [{"strategy": "quotes", "symbol": "AAPL", "ord_status": status} for status in ("NEW", "FILLED", "PARTIALLY_FILLED")]
     return {
-        "status": {"version": "0.1.0", "state": "ready", "mode": "armed", "venues": venues, "halts": [{"scope": "venue EDGE", "reason": "OPERATOR"}]},
+        "status": {
+            "version": "0.1.0",
+            "state": "ready",
+            "mode": "armed",
+            "venues": venues,
+            "halts": [{"scope": "venue EDGE", "reason": "OPERATOR"}],
+            "processes": [
+                {"name": "lane0", "pid": 1, "state": "ready", "restarts": 0},
+                {"name": "journal", "pid": 2, "state": "ready", "restarts": 2},
+            ],
+            "host": [{"lane": "lane0", "cores": "3", "locked_kib": 131_072}],
+            "clock": {"source": "chrony", "synchronised": True, "offset_ns": -1_200, "error_ns": 84_000},
+            "circuits": [{"part": "venue ARCX", "state": "half-open"}],
+        },
         "books": {"books": books},
         "positions": {"positions": positions},
         "orders": {"orders": orders},
         "latency": {stage: latency(300 * (k + 1)) for k, stage in enumerate(it.STAGES)},
-        "alerts": {"alerts": [{"alert": "slow_tick", "state": "firing"}, {"alert": "losing", "state": "pending"}]},
+        "alerts": {
+            "alerts": [
+                {"alert": "losing", "severity": "warning", "state": "pending", "since": NOW - 7 * 10**9, "silenced_until": 0},
+                {"alert": "feed", "severity": "warning", "state": "firing", "since": NOW - 600 * 10**9, "silenced_until": NOW + 1},
+                {"alert": "slow_tick", "severity": "critical", "state": "firing", "since": NOW - 12 * 10**9, "silenced_until": 0},
+                {"alert": "over", "severity": "info", "state": "resolved", "since": NOW, "silenced_until": 0},
+            ]
+        },
     }
 
 
 def drawn(facts, columns=80, lines=24):
     out = io.StringIO()
-    Console(file=out, width=columns, height=lines, force_terminal=False, color_system=None).print(it.page(facts, lines, columns), end="")
+    Console(file=out, width=columns, height=lines, force_terminal=False, color_system=None).print(it.page(facts, lines, columns, NOW), end="")
     return out.getvalue()
 
 
