@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 STAGES = ("kernel", "decode", "book", "features", "model", "strategy", "risk", "route", "encode", "send", "tick_to_trade", "ack", "fill")
+PATH = STAGES[: STAGES.index("tick_to_trade")]
 BARS = " ▁▂▃▄▅▆▇█"
 SHOWN_FIRST = ("tick_to_trade", "ack", "kernel", "model", "strategy", "risk", "send", "fill", "book", "decode", "features", "route", "encode")
 SEVERITIES = ("critical", "warning", "info")
@@ -36,8 +37,8 @@ def duration(ns: int) -> str:
     for limit, divisor, unit in ((1_000, 1, "ns"), (1_000_000, 1_000, "us"), (1_000_000_000, 1_000_000, "ms")):
         if ns < limit:
             value = ns / divisor
-            return f"{value:.0f} {unit}" if value >= 100 or divisor == 1 else f"{value:.1f}{unit}"
-    return f"{ns / 1e9:.1f} s"
+            return f"{value:.0f}{unit}" if value >= 100 or divisor == 1 else f"{value:.1f}{unit}"
+    return f"{ns / 1e9:.1f}s"
 
 
 def sparkline(values: Sequence[int], width: int) -> str:
@@ -47,6 +48,16 @@ def sparkline(values: Sequence[int], width: int) -> str:
         return ""
     low, high = min(shown), max(shown)
     return "".join(BARS[1 + (v - low) * (len(BARS) - 2) // max(high - low, 1)] for v in shown)
+
+
+def cascade(values: Mapping[str, int], width: int) -> dict[str, str]:
+    """Draw bars that begin where the one before has ended, all together `width` wide."""
+    total, at, found = max(sum(values.values()), 1), 0, {}
+    for name, value in values.items():
+        begin, end = at * width // total, (at + value) * width // total
+        found[name] = " " * min(begin, width - 1) + "▇" * max(end - begin, 1)
+        at += value
+    return found
 
 
 def plain(*names: str, right: Iterable[str] = ()) -> Table:
@@ -82,7 +93,7 @@ def venues(facts: Facts) -> RenderableType:
         if feed:
             parts.append(f" {','.join(feed).lower()}", "red")
         said = [
-            duration(int(score["ack_ns"])).strip() if score.get("ack_ns") is not None else "",
+            duration(int(score["ack_ns"])) if score.get("ack_ns") is not None else "",
             f"{score['fill_ratio']:.0%}" if score.get("fill_ratio") is not None else "",
             f"{score['slippage_bps']:+.1f}bp" if score.get("slippage_bps") is not None else "",
         ]
@@ -124,7 +135,7 @@ def host(facts: Facts) -> RenderableType:
     clock = facts.status.get("clock")
     if clock:
         kept = bool(clock["synchronised"])
-        said = f"clock within {duration(int(clock['error_ns'])).strip()}" if kept else "clock not kept"
+        said = f"clock within {duration(int(clock['error_ns']))}" if kept else "clock not kept"
         text.append(f"  {said} ({clock['source']})", "" if kept else "red")
     return text
 
@@ -200,15 +211,16 @@ def money(value: Decimal) -> Text:
 
 
 def latency(facts: Facts, stages: Sequence[str], width: int) -> RenderableType:
-    """Show the waterfall of stages; tick to trade with its recent past."""
+    """Show the waterfall of stages, medians one behind the other; tick to trade with its recent past."""
     table = plain("latency", "n", "p50", "p99", "p99.9", "max", "", right=("n", "p50", "p99", "p99.9", "max"))
+    spans = cascade({stage: int(row["p50"]) for stage in PATH if (row := facts.latency.get(stage)) is not None and row["n"]}, width)
     for stage in stages:
         row = facts.latency.get(stage)
         if row is None or (stage == "kernel" and not row["n"]):
             continue  # the kernel does not stamp
         figures = [duration(int(row[name])) for name in ("p50", "p99", "p999", "max")]
-        line = sparkline(facts.history, width) if stage == "tick_to_trade" else ""
-        table.add_row(stage, f"{int(row['n']):,}", *figures, Text(line, "cyan"))
+        line = sparkline(facts.history, width) if stage == "tick_to_trade" else spans.get(stage, "")
+        table.add_row(stage, f"{int(row['n']):,}", *figures, Text(line, "cyan" if stage == "tick_to_trade" else "blue"))
     return table
 
 

@@ -101,7 +101,7 @@ def test_a_node_that_has_just_begun_has_a_page():
 
 @pytest.mark.parametrize(
     ("ns", "text"),
-    [(0, "0 ns"), (999, "999 ns"), (1_000, "1.0us"), (99_940, "99.9us"), (123_456, "123 us"), (5_300_000, "5.3ms"), (12_000_000_000, "12.0 s")],
+    [(0, "0ns"), (999, "999ns"), (1_000, "1.0us"), (99_940, "99.9us"), (123_456, "123us"), (5_300_000, "5.3ms"), (12_000_000_000, "12.0s")],
 )
 def test_durations(ns, text):
     assert it.duration(ns) == text
@@ -111,6 +111,13 @@ def test_a_sparkline_goes_from_lowest_to_highest():
     assert it.sparkline([1, 2, 3, 9], 3) == "▁▂█"
     assert it.sparkline([], 5) == ""
     assert it.sparkline([4, 4], 5) == "▁▁"
+
+
+def test_a_cascade_begins_where_the_one_before_has_ended():
+    assert it.cascade({"a": 5, "b": 0, "c": 5}, 10) == {"a": "▇▇▇▇▇", "b": "     ▇", "c": "     ▇▇▇▇▇"}
+    assert it.cascade({}, 10) == {}
+    assert it.cascade({"a": 0, "b": 0}, 4) == {"a": "▇", "b": "▇"}
+    assert max(map(len, it.cascade(dict.fromkeys("abcdefgh", 3), 4).values())) <= 4
 
 
 class Asked:
