@@ -141,6 +141,13 @@ class Watch:
             self.clock, self._clock_faults = it, faults
             await trio.sleep(CLOCK_S)
 
+    def one_way(self, venue: str) -> int | None:
+        """Give the median time from a venue's stamp of its last messages to their receipt, in ns, where the clock allows to tell."""
+        spec, insts = self._node.lane.spec, self._node.lane.shared.insts
+        heard = [insts[k].copy() for k, it in enumerate(spec.instruments) if spec.venues[it.venue].name == venue]
+        heard = [row for row in heard if row["ts_ns"] and row["rx_ns"]]
+        return clock.one_way([int(row["rx_ns"]) for row in heard], [int(row["ts_ns"]) for row in heard], self.clock)
+
     def _figures(self) -> Iterator[Figure]:
         """Give what there is to say of the clock, and of how soon halts were met."""
         it = self.clock
@@ -148,6 +155,9 @@ class Watch:
             yield "noderrd_clock_offset_seconds", (it.source,), it.offset_ns / 1e9
             yield "noderrd_clock_error_seconds", (it.source,), it.error_ns / 1e9
             yield "noderrd_clock_synchronised", (it.source,), float(it.synchronised)
+        for venue in self._node.lane.spec.venues:
+            if (ns := self.one_way(venue.name)) is not None:
+                yield "noderrd_feed_one_way_seconds", (venue.name,), ns / 1e9
         yield "noderrd_halt_seen_seconds", (), self._halts
 
     def counts(self, window_ns: int) -> np.ndarray:

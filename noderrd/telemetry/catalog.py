@@ -126,5 +126,10 @@ OWN: dict[str, tuple[str, tuple[str, ...], str]] = {
     "noderrd_halt_seen_seconds": ("histogram", (), "From the decision to change a halt word to the turn of the lane's loop that met it."),
     "noderrd_clock_offset_seconds": ("gauge", ("source",), "Wall clock minus true time, as the source estimates it."),
     "noderrd_clock_error_seconds": ("gauge", ("source",), "Most that the wall clock can be off."),
+    "noderrd_feed_one_way_seconds": (
+        "gauge",
+        ("venue",),
+        "Median from a venue's stamps to the receipt of its last messages; absent unless the clock is kept better than that.",
+    ),
     "noderrd_clock_synchronised": ("gauge", ("source",), "1 while something keeps the wall clock."),
 }

@@ -9,11 +9,13 @@ import errno
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 STA_UNSYNC, STA_NANO = 0x0040, 0x2000
 SECOND = 1_000_000_000
 CHRONYC_S = 2.0
+QUARTER_NS = 900 * SECOND
 FIELDS = 14  # of `chronyc -c tracking`, chrony 4.x
 
 
@@ -33,6 +35,18 @@ class Clock:
         if self.error_ns > bound_ns:
             return [f"clock may be off by {self.error_ns / 1000:.0f} us, more than {bound_ns / 1000:.0f} us"]
         return []
+
+
+def one_way(received_ns: Sequence[int], stamped_ns: Sequence[int], clock: Clock) -> int | None:
+    """Give the median time from a sender's stamps to our receive times; None where our clock cannot tell: it is not kept, or may be off by more.
+
+    Stamps may count from any midnight: zones differ by multiples of QUARTER_NS, so the difference is known within that. How good the sender's clock
+    is only the sender knows; a negative figure is shown as it is, and says that one of both is off.
+    """
+    found = sorted((rx - sent + QUARTER_NS // 2) % QUARTER_NS - QUARTER_NS // 2 for rx, sent in zip(received_ns, stamped_ns, strict=True))
+    if not found or not clock.synchronised or clock.error_ns >= abs(found[len(found) // 2]):
+        return None
+    return found[len(found) // 2]
 
 
 class Timex(ctypes.Structure):

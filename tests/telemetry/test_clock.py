@@ -39,3 +39,18 @@ def test_the_kernels_units(status, state, offset, expected):
 
 def test_this_machines_clock_is_read():
     assert it.read().source in {"chrony", "kernel", "none"}
+
+
+def kept(error_ns):
+    return it.Clock("chrony", synchronised=True, offset_ns=0, error_ns=error_ns)
+
+
+def test_a_one_way_figure_only_where_the_clock_is_better_than_it():
+    midnight, zone = 1_800_000_000 * it.SECOND, 5 * 3600 * it.SECOND
+    sent = [36_000 * it.SECOND + k for k in range(5)]
+    received = [midnight + zone + ns + late for ns, late in zip(sent, (40_000, 60_000, 50_000, 900_000_000, 55_000), strict=True)]
+    assert it.one_way(received, sent, kept(1_000)) == 55_000
+    assert it.one_way(received, sent, kept(55_000)) is None
+    assert it.one_way(received, sent, it.Clock("kernel", synchronised=False, offset_ns=0, error_ns=0)) is None
+    assert it.one_way([], [], kept(1_000)) is None
+    assert it.one_way([midnight + sent[0] - 70_000], sent[:1], kept(1_000)) == -70_000, "not clamped"
