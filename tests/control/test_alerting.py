@@ -91,9 +91,14 @@ async def test_an_alert_acts_and_tells(make):
         await desk.until(lambda: len(took) == 3)
         assert took[2]["state"] == "resolved"
         await desk.until(lambda: control["halt_node"] == Halt.NONE)
-        told = [bytes(node.lane.shared.commands[k]["text"]).rstrip(b"\0").decode() for k, row in enumerate(lane.seen) if row[0] == Command.TELL]
-        assert [words.split(":")[0] for words in told] == ["router open", "router half-open", "router closed"]
-        assert told[0] == "router open: alert busy: 20 against 10"
+
+        def told():
+            rows = [node.lane.shared.commands[k]["text"] for k, row in enumerate(lane.seen) if row[0] == Command.TELL]
+            return [bytes(row).rstrip(b"\0").decode() for row in rows]
+
+        await desk.until(lambda: told()[-1].startswith("router closed: alert busy: "))
+        assert told()[0] == "router open: alert busy: 20 against 10"
+        assert told()[1] == "router half-open: alert busy: its time is over"
 
 
 async def test_a_percentile_is_that_of_every_value_and_halts_by_name(make):
