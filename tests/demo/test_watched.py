@@ -103,7 +103,7 @@ def test_everything_that_is_watched_has_values(demo, prometheus):
         assert process.poll() is None, f"the demo is over, and nothing was said to {sorted(waiting)}"
         waiting = {name: query for name, query in waiting.items() if not prometheus(query)}
         code, found = ask("circuits")
-        assert code == 0
+        assert code == 0, f"the demo is over, and nothing was said to {sorted(waiting)}"
         if not closed and found["circuits"]:
             assert (found["circuits"][0]["part"], found["circuits"][0]["alert"]) == ("symbol AAPL", "always")
             assert found["circuits"][0]["state"] in {"open", "half-open"}
