@@ -66,7 +66,9 @@ class Verbs:
         node = self._node
         venues = answers.venues(self._lanes)
         for row in venues:
-            row["score"], row["one_way_ns"] = self._watch.score(row["name"]), self._watch.one_way(row["name"])
+            score = self._watch.scores.now.get(row["name"])
+            row["score"] = score.value if score is not None else None
+            row["execution"], row["one_way_ns"] = self._watch.execution(row["name"]), self._watch.one_way(row["name"])
             if it := self._watch.probes.latest.get(row["name"]):
                 row["probe"] = {"tcp_ns": it.tcp_ns, "tls_ns": it.tls_ns, "ping_ns": it.ping_ns, "failed": it.failed}
         modes = {row["mode"] for row in venues}

@@ -166,8 +166,8 @@ class Watch:
         self._windows.take(now_ns, answers.counts([self._node.lane]))
         return self._windows.over(window_ns, now_ns)
 
-    def score(self, venue: str) -> dict[str, float | None]:
-        """Give how good a venue has been today: share of what was ordered that was filled, slippage, median time to its answer; None for unknown."""
+    def execution(self, venue: str) -> dict[str, float | None]:
+        """Give how a venue has executed today: share of what was ordered that was filled, slippage, median time to its answer; None for unknown."""
         filled, slipped = self.orders.figures.of_venue(venue)
         acks = sum((counts[Stage.ACK] for key, counts in self.orders.paths.counts.items() if key[0] == venue), np.zeros(BUCKETS, np.int64))
         told = hdr.summary(acks)

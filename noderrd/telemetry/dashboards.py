@@ -67,6 +67,7 @@ TRADING: tuple[Panel, ...] = (
     ("Open orders", "short", {"noderrd_open_orders": "{{lane}}"}),
     ("Best bid", "none", {"max by (symbol) (noderrd_book_best_bid_price)": "{{symbol}}"}),
     ("Fills an order", "percentunit", {f"rate(noderrd_fills_total{RATE}) / (rate(noderrd_orders_total{RATE}) > 0)": "{{lane}}"}),
+    ("Venue scores", "none", {"noderrd_venue_score": "{{venue}}"}),
     ("Fill ratio", "percentunit", {"noderrd_fill_ratio": "{{strategy}} {{symbol}} {{venue}}"}),
     ("Slippage and spread", "none", {f"noderrd_{name}_bps": name + " {{strategy}} {{venue}}" for name in ("slippage", "effective_spread")}),
     (
@@ -101,6 +102,7 @@ MESH: tuple[Panel, ...] = (
     ("Wall clock kept", "bool_on_off", {"noderrd_clock_synchronised": "{{source}}"}),
     ("Lane's clock: drift in a second", "s", {"noderrd_lane_clock_drift_seconds": "{{lane}}"}),
     ("Distance of the venues", "s", {"noderrd_venue_probe_seconds": "{{venue}} {{part}}"}),
+    ("Probes that were not answered", "percentunit", {"noderrd_venue_probe_loss_ratio": "{{venue}}"}),
     ("Messages to people waiting", "short", {"noderrd_notifications_waiting": "{{target}}"}),
 )
 # What a dashboard is for; of mesh and chaos only what exists has panels: no panel is ever without data.

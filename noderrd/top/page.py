@@ -83,19 +83,20 @@ def head(facts: Facts) -> RenderableType:
 
 
 def venues(facts: Facts) -> RenderableType:
-    """Say how the venues' sessions are, and how good they have been: median time to an answer, share filled, slippage in bps."""
+    """Say how the venues' sessions are, their score, and how they execute: median time to an answer, share filled, slippage in bps."""
     parts = Text("venues  ", no_wrap=True, overflow="ellipsis")
     for row in facts.status.get("venues", []):
-        up, score = bool(row["orders"].get("logged_in")), row.get("score", {})
+        up, it = bool(row["orders"].get("logged_in")), row.get("execution", {})
         parts.append(f"{row['name']} ", "bold")
         parts.append("up" if up else "down", "green" if up else "red")
         feed = row["feed"].get("state")
         if feed:
             parts.append(f" {','.join(feed).lower()}", "red")
         said = [
-            duration(int(score["ack_ns"])) if score.get("ack_ns") is not None else "",
-            f"{score['fill_ratio']:.0%}" if score.get("fill_ratio") is not None else "",
-            f"{score['slippage_bps']:+.1f}bp" if score.get("slippage_bps") is not None else "",
+            f"{row['score']:.2f}" if row.get("score") is not None else "",
+            duration(int(it["ack_ns"])) if it.get("ack_ns") is not None else "",
+            f"{it['fill_ratio']:.0%}" if it.get("fill_ratio") is not None else "",
+            f"{it['slippage_bps']:+.1f}bp" if it.get("slippage_bps") is not None else "",
         ]
         parts.append("".join(f" {one}" for one in said if one) + "  ")
     return parts

@@ -25,7 +25,8 @@ def answers():
             "name": n,
             "feed": {"session": "S", "next_seq_num": 1_000_000 + k, "state": ["GAP"] if k == 2 else []},
             "orders": {"session": "S", "next_seq_num": 9 + k, "logged_in": k != 1},
-            "score": {"fill_ratio": 0.833, "slippage_bps": -0.42 + k, "ack_ns": 85_300 + k}
+            "score": 0.871 if k != 1 else None,
+            "execution": {"fill_ratio": 0.833, "slippage_bps": -0.42 + k, "ack_ns": 85_300 + k}
             if k != 1
             else dict.fromkeys(("fill_ratio", "slippage_bps", "ack_ns")),
         }
