@@ -17,6 +17,7 @@ from rules.catalog import DAY
 from rules.history import History
 
 SCORES = slice(16, 28)  # of a TICK's data: three float32
+MATCHES = 8192  # executions that a bust can name
 EVEN = 1 / 3  # each class of a model that knows nothing
 
 
@@ -43,6 +44,7 @@ class Journal:
         self._counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         self._cash: dict[tuple[tuple[str, str], ...], float] = {}
         self._held: dict[tuple[tuple[str, str], ...], tuple[int, int]] = {}  # position, instrument
+        self._matches: dict[tuple[int, int], tuple[tuple[tuple[str, str], ...], int, float]] = {}  # by venue and match: whose, shares, cash
         self._mid: dict[int, float] = {}
         self._fed: dict[str, int] = {}  # when a venue's feed was last heard
         self._rx: dict[int, int] = {}  # receive time of the datagram that a strategy was called for
@@ -93,7 +95,7 @@ class Journal:
         self.history.add(now, "lane_restarts", {}, float(max(self._starts - 1, 0)))
         total = 0.0
         for labels, (position, inst) in self._held.items():
-            worth = self._cash.get(labels, 0.0) + position * self._mid.get(inst, 0.0)
+            worth = self._worth(labels, position, inst)
             total += worth
             self.history.add(now, "position", dict(labels), float(position))
             self.history.add(now, "pnl", dict(labels), worth)
@@ -108,6 +110,10 @@ class Journal:
             opened[key] = opened.get(key, 0) + 1
         for labels, n in opened.items():
             self.history.add(now, "open_orders", dict(labels), float(n))
+
+    def _worth(self, labels: tuple[tuple[str, str], ...], position: int, inst: int) -> float:
+        """Give cash and position of a strategy in an instrument, in the account's currency."""
+        return self._cash.get(labels, 0.0) + position * self._mid.get(inst, 0.0) * self._names.times(inst)
 
     def _labels(self, row: np.void) -> dict[str, str]:
         names = {"strategy": self._names.strategy(int(row["strat"])), "symbol": self._names.symbol(int(row["inst"]))}
@@ -155,10 +161,12 @@ class Journal:
         if message is None or "UserRefNum" not in message:
             return
         venue, ref = int(row["venue"]), message["UserRefNum"]
+        kind = message["Type"]
+        if kind == "B":
+            self._bust(venue, int(message["Match Number"]))
         order = self._orders.get((venue, ref))
         if order is None:
             return
-        kind = message["Type"]
         if kind in {"A", "U", "J"} and not order.acked:
             order.acked = True
             self.history.add(now, "ack", order.labels, float(now - order.sent_ns))
@@ -178,9 +186,22 @@ class Journal:
         flag = str(message["Liquidity Flag"])
         mils = int(fees[venue]["maker_mils" if flag == "A" else "taker_mils"]) if venue < len(fees) else 0
         key = tuple(sorted(order.labels.items()))
-        self._cash[key] = self._cash.get(key, 0.0) - order.sign * quantity * px - quantity * mils / 10_000
-        position, _ = self._held.get(key, (0, order.inst))
-        self._held[key] = position + order.sign * quantity, order.inst
+        cash = -(order.sign * quantity * px + quantity * mils / 10_000) * self._names.times(order.inst)
+        self._move(key, order.inst, order.sign * quantity, cash)
+        if len(self._matches) >= MATCHES:
+            del self._matches[next(iter(self._matches))]
+        self._matches[venue, int(message["Match Number"])] = key, order.sign * quantity, cash
+
+    def _move(self, key: tuple[tuple[str, str], ...], inst: int, shares: int, cash: float) -> None:
+        position, _ = self._held.get(key, (0, inst))
+        self._held[key] = position + shares, inst
+        self._cash[key] = self._cash.get(key, 0.0) + cash
+
+    def _bust(self, venue: int, match: int) -> None:
+        """Take an execution back; one that is not known changes nothing."""
+        if (found := self._matches.pop((venue, match), None)) is not None:
+            key, shares, cash = found
+            self._move(key, self._held[key][1], -shares, -cash)
 
 
 class Tops:

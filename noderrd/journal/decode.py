@@ -87,6 +87,11 @@ class Names:
         rows = self.spec.get("instruments", [])
         return int(rows[inst]["unit"]) if 0 <= inst < len(rows) else UNIT
 
+    def times(self, inst: int) -> float:
+        """Give what a share at a price of one is worth in the account's currency: multiplier and rate of an instrument."""
+        rows = self.spec.get("instruments", [])
+        return rows[inst].get("multiplier", 1) * float(rows[inst].get("rate", 1)) if 0 <= inst < len(rows) else 1.0
+
 
 def data_of(row: np.void) -> bytes:
     """Give a record's data, as far as it was kept."""

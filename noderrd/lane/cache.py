@@ -15,12 +15,10 @@ import shutil
 import sys
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "rules", "noderrd")
 ROOMS = ("core", "noderrd/lane", "noderrd/venue", "noderrd/strategies", "noderrd/replay")
-IN_USE: list[IO[str]] = []  # locks, held as long as the process lives
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]*)|import\s+([\w.]+))", re.MULTILINE)
 _KERNELS = re.compile(r"^(?:from core\.jit import|from numba|import numba)", re.MULTILINE)
 
@@ -85,9 +83,8 @@ def prepare() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     with contextlib.suppress(OSError):  # a directory that this user may only read is pruned by nobody
-        use = (folder / "use").open("a")
+        use = os.open(folder / "use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)  # open as long as the process lives
         fcntl.flock(use, fcntl.LOCK_SH)
-        IN_USE.append(use)
         os.utime(folder)
     return folder
 

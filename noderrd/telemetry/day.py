@@ -29,7 +29,7 @@ class Day:
 
     begin_ns: int
     end_ns: int
-    fills: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # FILL's fields, with strategy, symbol, venue
+    fills: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # FILL's fields, with strategy, symbol, venue, match, times
     equity: list[tuple[float, float]] = dataclasses.field(default_factory=list)
     mids: dict[str, list[tuple[float, float]]] = dataclasses.field(default_factory=dict)  # by symbol: the mean of its venues' mids
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -43,9 +43,12 @@ class Day:
         return self.begin_ns <= at_ns < self.end_ns
 
     def table(self, **wanted: str) -> np.ndarray:
-        """Give the fills of a venue, a symbol or a strategy as FILL[n]."""
+        """Give the fills of a venue, a symbol or a strategy as FILL[n], prices as what a share counts in the account's currency."""
         rows = [fill for fill in self.fills if all(fill[key] == value for key, value in wanted.items())]
-        return np.array([tuple(fill[name] for name in FILL.names or ()) for fill in rows], FILL)
+        found = np.array([tuple(fill[name] for name in FILL.names or ()) for fill in rows], FILL)
+        for name in ("px", "mid", "arrival_mid"):
+            found[name] *= [fill["times"] for fill in rows]
+        return found
 
 
 class _Reader(Journal):
@@ -77,7 +80,7 @@ class _Reader(Journal):
     def second(self, now: int) -> None:
         """Note what everything is worth."""
         super().second(now)
-        total = sum(self._cash.get(key, 0.0) + position * self._mid.get(inst, 0.0) for key, (position, inst) in self._held.items())
+        total = sum(self._worth(key, position, inst) for key, (position, inst) in self._held.items())
         if self._day_of.inside(now):
             if not self._day_of.equity:
                 self._day_of.equity.append((float(now), self._before))
@@ -116,9 +119,21 @@ class _Reader(Journal):
         listed = self._names.spec.get("venues", [])
         mils = int(listed[venue]["maker_mils" if str(message["Liquidity Flag"]) == "A" else "taker_mils"]) if venue < len(listed) else 0
         px, qty, mid = float(message["Price"]), int(message["Quantity"]), self._mid.get(order.inst, 0.0)
-        fill = {"ts_ns": now, "side": order.sign, "px": px, "qty": qty, "fee": qty * mils / 10_000, "mid": mid}
+        fill: dict[str, Any] = {
+            "ts_ns": now,
+            "side": order.sign,
+            "px": px,
+            "qty": qty,
+            "fee": qty * mils / 10_000 * self._names.times(order.inst),
+            "mid": mid,
+        }
         fill["arrival_mid"] = self._decided.get((venue, message["UserRefNum"]), mid)
+        fill |= {"times": self._names.times(order.inst), "match": (venue, int(message["Match Number"]))}
         self._day_of.fills.append({"strategy": "", "symbol": "", "venue": "", **order.labels, **fill})
+
+    def _bust(self, venue: int, match: int) -> None:
+        super()._bust(venue, match)
+        self._day_of.fills = [fill for fill in self._day_of.fills if fill["match"] != (venue, match)]
 
 
 def of(on: date) -> Day:

@@ -127,13 +127,13 @@ def _venues(day: Day) -> list[str]:
 
 
 def _later(day: Day, fill: dict[str, object]) -> float:
-    """Give the mid of a fill's symbol at the horizon; the last one of the day where that is later."""
+    """Give the mid of a fill's symbol at the horizon, as Day.table has prices; the last one of the day where that is later."""
     series = day.mids.get(str(fill["symbol"]), [])
     if not series:
         return float("nan")
     times = np.array([t for t, _ in series])
     at = int(np.searchsorted(times, float(str(fill["ts_ns"])) + HORIZON_NS, side="right")) - 1
-    return series[max(at, 0)][1]
+    return series[max(at, 0)][1] * float(str(fill["times"]))
 
 
 def _latency(day: Day) -> list[str]:

@@ -16,7 +16,7 @@ from matplotlib import image
 from core import layout as at
 from core.codes import Denial, JournalKind, Stage
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, StrategySpec, VenueSpec
-from noderrd.telemetry import chart, day, hdr, pathlog, report
+from noderrd.telemetry import chart, day, hdr, pathlog, report, trading
 
 SECOND = 10**9
 ON = dt.date(2026, 11, 25)
@@ -26,9 +26,9 @@ T0 = int(dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC).timestamp()) * SECOND
 class Tape:
     """Rows of a journal; times are seconds after noon."""
 
-    def __init__(self):
+    def __init__(self, **contract):
         venues = [VenueSpec("V", "", "", "", "", "", "u", "p", -20, 30)]
-        listed = [InstrumentSpec("GOOG", 0, "GOOG", 100, 1)]
+        listed = [InstrumentSpec("GOOG", 0, "GOOG", 100, 1, **contract)]
         spec = LaneSpec("l", "", "", venues, listed, ["GOOG"], [StrategySpec("s", "/dev/null", ["GOOG"], {})], [], [], [])
         self.rows, told = [], spec.told()
         for k in range(0, len(told), at.JOURNAL_DATA):
@@ -49,12 +49,19 @@ class Tape:
         self.add(JournalKind.SENT, second, message)
 
     def execute(self, second, ref, quantity, px, flag=b"R"):
-        self.add(JournalKind.RECEIVED, second, struct.pack(">cQIIQcQH", b"E", 0, ref, quantity, px, flag, 1, 0))
+        self.add(JournalKind.RECEIVED, second, struct.pack(">cQIIQcQH", b"E", 0, ref, quantity, px, flag, 100 + ref, 0))
+
+    def bust(self, second, ref):
+        self.add(JournalKind.RECEIVED, second, struct.pack(">cQIQc14sH", b"B", 0, ref, 100 + ref, b"E", b"X" * 14, 0))
 
 
 @pytest.fixture
 def tape():
-    it = Tape()
+    return traded()
+
+
+def traded(**contract):
+    it = Tape(**contract)
     it.tick(0.5, 1_000_000, 1_000_200)  # 100.00 to 100.02
     it.enter(1, 1, b"B", 100, 1_000_200)
     it.execute(1.002, 1, 100, 1_000_200)
@@ -75,6 +82,24 @@ def test_what_a_day_brought(tape):
     assert found.latencies["fill"] == pytest.approx([2e6, 1e6], rel=1e-4)
     assert found.equity[0][1] == 0
     assert found.equity[-1][1] == pytest.approx(100 * (100.10 - 100.02) - 0.3 + 0.2)
+
+
+def test_a_contract_in_another_currency_counts_what_it_is_worth():
+    found, plain = (day.learn(day.of(ON), traded(**contract).rows) for contract in ({"multiplier": 50, "rate": "1.2"}, {}))
+    assert [fill["fee"] for fill in found.fills] == pytest.approx([18, -12])
+    assert found.equity[-1][1] == pytest.approx(60 * plain.equity[-1][1])
+    assert trading.closed(found.table()) == pytest.approx(60 * trading.closed(plain.table()))
+    assert trading.slippage_bps(found.table()) == pytest.approx(trading.slippage_bps(plain.table()))
+    assert [fill["px"] for fill in found.fills] == [fill["px"] for fill in plain.fills], "charts are in prices"
+
+
+def test_a_bust_takes_its_execution_back(tape):
+    tape.bust(7, 2)
+    tape.bust(7, 9)
+    tape.tick(8, 1_001_000, 1_001_200)
+    found = day.learn(day.of(ON), tape.rows)
+    assert [(fill["side"], fill["qty"]) for fill in found.fills] == [(1, 100)]
+    assert found.equity[-1][1] == pytest.approx(100 * (100.11 - 100.02) - 0.3)
 
 
 def test_another_day_is_left_out_but_learnt_from(tape):
@@ -159,6 +184,7 @@ def test_other_tools_read_a_day_s_log(tmp_path):
     found = []
     while (one := reader.get_next_interval_histogram()) is not None:
         found.append((one.get_tag(), one.get_total_count(), one.get_value_at_percentile(50)))
+    reader.close()
     assert found == [("V/all/send", 1, hdr.VALUES[np.searchsorted(hdr.VALUES, 1_000 * (k + 1))]) for k in range(3)]
 
 
