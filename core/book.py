@@ -23,6 +23,8 @@ UNKNOWN_ORDER = -2
 LEVELS_FULL = -3
 TABLE_FULL = order_table.FULL
 DUPLICATE = order_table.DUPLICATE  # a reference that is in the book already: like an unknown one, it is not the book that we know
+REFERENCE_TOO_LARGE = -6  # one of 2^60 or more: it has no key in the table
+ROUND_LOTS_ONLY = 6  # place of the flag in MESSAGE.attrs
 NEAR = 16  # levels compared one by one from the best before halving
 
 
@@ -143,16 +145,54 @@ def cross(insts: np.ndarray, px: np.ndarray, inst: int) -> None:
         insts[u64(inst)]["state"] &= ~BookState.CROSSED
 
 
+TRADING, QUOTATION_ONLY, HALTED = 84, 81, 72  # T, Q, H
+
+
 @kernel
-def status(insts: np.ndarray, changed: np.ndarray, inst: int, state: int) -> None:
-    """Take a Stock Trading Action (section 1.2.2)."""
-    insts[u64(inst)]["trading"] = state
-    insts[u64(inst)]["state"] &= ~(i64(BookState.HALTED) | BookState.AUCTION)
-    if state == 81:  # Q: quotation only
-        insts[u64(inst)]["state"] = insts[u64(inst)]["state"] | BookState.AUCTION
-    elif state != 84:  # not T: trading
-        insts[u64(inst)]["state"] = insts[u64(inst)]["state"] | BookState.HALTED
+def judge(insts: np.ndarray, inst: int) -> None:
+    """Set HALTED and AUCTION by all that was published of a symbol: one halt does not lift another."""
+    row = insts[u64(inst)]
+    state = i64(row["state"]) & ~(i64(BookState.HALTED) | BookState.AUCTION)
+    trading = row["trading"]
+    if (trading != TRADING and trading != QUOTATION_ONLY) or row["operational"] == HALTED:
+        state |= BookState.HALTED
+    if trading == QUOTATION_ONLY or row["collar"][0] != 0:
+        state |= BookState.AUCTION
+    row["state"] = state
+
+
+@kernel
+def published(msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray, changed: np.ndarray, inst: int) -> None:
+    """Take what a venue says of a symbol and not of an order (section 1.2): its directory, trading state, halts, short sale test, auction collar."""
+    m = msg[0]
+    kind = m["kind"]
+    row = insts[u64(inst)]
+    if kind == itch.R:
+        bind(msg, venue, locates, insts)
+        return
+    if kind == itch.H:  # Stock Trading Action; an auction under a collar is over with it
+        row["trading"] = m["code"]
+        for k in range(3):
+            row["collar"][k] = 0
+    elif kind == itch.SMALL_H:  # Operational Halt
+        row["operational"] = m["code"]
+    elif kind == itch.Y:  # Reg SHO Short Sale Price Test Restricted Indicator
+        row["short_sale"] = m["code"]
+    elif kind == itch.J:  # LULD Auction Collar: a paused symbol's reopening auction goes on
+        row["collar"][0] = m["px"]
+        row["collar"][1] = m["px2"]
+        row["collar"][2] = m["px3"]
+    else:
+        return
+    judge(insts, inst)
     changed[0]["what"] = Change.STATUS
+
+
+@kernel
+def break_off(insts: np.ndarray, inst: int) -> None:
+    """Halt a symbol because the market-wide circuit breaker was reached (section 1.2.5.2): its next Stock Trading Action tells when it goes on."""
+    insts[u64(inst)]["trading"] = HALTED
+    judge(insts, inst)
 
 
 @kernel
@@ -176,11 +216,20 @@ def phase_after(phase: int, code: int) -> int:
 
 @kernel
 def bind(msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray) -> int:
-    """Take a Stock Directory (section 1.2.1): the locate code of a symbol of ours."""
+    """Take a Stock Directory (section 1.2.1): a symbol of ours gets its locate code, and the venue's lot where only round lots are taken."""
     for inst in range(insts.shape[0]):
         if insts[u64(inst)]["venue"] == venue and insts[u64(inst)]["stock"] == msg[0]["stock"]:
             locates[venue, msg[0]["locate"]] = inst
-            insts[u64(inst)]["locate"] = msg[0]["locate"]
+            row = insts[u64(inst)]
+            row["locate"] = msg[0]["locate"]
+            for k in range(20):
+                row["directory"][k] = msg[0]["attrs"][k]
+            row["round_lot"] = msg[0]["lot"]
+            only = msg[0]["attrs"][ROUND_LOTS_ONLY] == 89  # Y
+            if only and msg[0]["lot"] > 0 and row["own_lot"] % msg[0]["lot"] != 0:
+                row["lot"] = msg[0]["lot"]
+            else:
+                row["lot"] = row["own_lot"]
             return inst
     return NOT_OURS
 
@@ -216,7 +265,7 @@ def apply(
     msg: np.ndarray, venue: int, locates: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, head: np.ndarray,
     table: np.ndarray, changed: np.ndarray,
 ) -> int:  # fmt: skip
-    """Apply MESSAGE[1] of a venue: the instrument it concerned, or NOT_OURS, UNKNOWN_ORDER, LEVELS_FULL, TABLE_FULL, DUPLICATE.
+    """Apply MESSAGE[1] of a venue: the instrument it concerned, or NOT_OURS, UNKNOWN_ORDER, LEVELS_FULL, TABLE_FULL, DUPLICATE, REFERENCE_TOO_LARGE.
 
     locates int32[venues, 65536]; insts INSTRUMENT[n]; px, qty, cnt int64[n, Side, level]; table ORDER_REF[power of two], head its TABLE_HEAD[1];
     CHANGED[1] tells what was done (what is 0: nothing). On a code below NOT_OURS nothing was changed.
@@ -239,10 +288,8 @@ def apply(
         trade(insts, changed, inst, m["px"], m["qty"], Side.SELL if m["side"] == Side.BUY else Side.BUY)
     elif kind == itch.Q and m["qty"] > 0:
         trade(insts, changed, inst, m["px"], m["qty"], Side.BUY)
-    elif kind == itch.H:
-        status(insts, changed, inst, m["code"])
-    elif kind == itch.R:
-        bind(msg, venue, locates, insts)
+    else:
+        published(msg, venue, locates, insts, changed, inst)
     return inst
 
 
@@ -251,8 +298,10 @@ def add(
     msg: np.ndarray, venue: int, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, head: np.ndarray, table: np.ndarray,
     changed: np.ndarray, inst: int, side: int, ref: int,
 ) -> int:  # fmt: skip
-    """Put an order in: A, F and the second half of U."""
+    """Put an order in: A, F."""
     m = msg[0]
+    if u64(ref) >> u64(60) != 0:
+        return REFERENCE_TOO_LARGE
     key = ((ref << 3) | venue) + 1
     slot = insert(head, table, key, inst, side, m["px"], m["qty"])
     if slot < 0:
@@ -273,6 +322,8 @@ def reduce(
 ) -> int:  # fmt: skip
     """Take shares off an order: E, C, X, D."""
     m = msg[0]
+    if u64(m["ref"]) >> u64(60) != 0:
+        return UNKNOWN_ORDER
     key = ((m["ref"] << 3) | venue) + 1
     slot = find(head, table, key)
     if slot < 0 or table[u64(slot)]["inst"] != inst:
@@ -305,6 +356,10 @@ def replace(
     The new one goes in first: what can refuse it then does so while the old one stands. Insertion moves nothing, so the old one's slot holds.
     """
     m = msg[0]
+    if u64(m["ref"]) >> u64(60) != 0:
+        return UNKNOWN_ORDER
+    if u64(m["new_ref"]) >> u64(60) != 0:
+        return REFERENCE_TOO_LARGE
     slot = find(head, table, ((m["ref"] << 3) | venue) + 1)
     if slot < 0 or table[u64(slot)]["inst"] != inst:
         return UNKNOWN_ORDER

@@ -319,6 +319,8 @@ class Counter(IntEnum):
     SESSIONS = 49  # feed sessions that followed another
     AUDITS = 50  # books whose levels were compared with their orders
     AUDIT_BREACHES = 51
+    HELD = 52  # datagrams kept while books were rebuilt
+    HELD_LOST = 53  # of these, found no room: their messages are asked for again
 
 
 class JournalKind(IntEnum):
@@ -344,6 +346,8 @@ class JournalKind(IntEnum):
     LOGIN = 18  # an order session was logged in
     DOWN = 19  # an order session was lost
     ACCEPTED = 20  # a person settled what was not known: who, and why
+    EMPTIED = 21  # a venue's books were emptied: another feed session from its first message on, or a snapshot that follows
+    IMAGE = 22  # messages of that snapshot; `ref` is where the feed goes on, 0 while more of it comes
     TOLD = 23  # what the control plane did about a scope, in words
     CLOCK = 24  # how good the wall clock is: offset, error bound, whether it is synchronised, drift of the lane's own between two anchors
 
@@ -364,7 +368,7 @@ class Reason(IntEnum):
     COMMAND = 2
     CONNECT = 3  # a venue's order session is down and its back-off is over
     STRATEGY_FAULT = 4
-    HOUSEKEEPING = 5  # once a second
+    HOURS = 5  # the trading hours that are known ahead run out
     LOGIN_REJECTED = 6
     DISCONNECTED = 7
     ALARM = 8  # something happened that must not
@@ -378,6 +382,14 @@ class Rebuild(IntEnum):
     NONE = 0
     RESTART = 1  # to be emptied: another session began
     SNAPSHOT = 2  # a snapshot
+
+
+class Stamp(IntEnum):
+    """Where a datagram's receive time is from."""
+
+    LANE = 0  # the lane's clock when it had the datagram
+    KERNEL = 1  # the kernel's, when the card's driver gave it the packet
+    HARDWARE = 2  # the card's
 
 
 class Session(IntEnum):

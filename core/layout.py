@@ -34,6 +34,10 @@ TX_BUFFER = 1 << 12
 RX_DATAGRAM = 9216  # largest datagram taken: a jumbo frame
 RX_BATCH = 32
 MAX_SERVERS = 4  # retransmission servers a venue
+CONTROL_BYTES = 128  # of what the kernel tells beside a datagram (cmsg(3)): 64 for its stamps, 24 for its drops, and room
+TICK_TABLES = 16
+TICK_BANDS = 32  # price bands a table; MiFID II has 19 (Delegated Regulation 2017/588)
+HOURS = 8  # stretches of a venue's trading hours known ahead
 HOLES = 16  # stretches missing on a line that are remembered, to tell what comes late from what comes twice
 LOCATES = 65536
 LIVE_SLOTS = 512  # own orders open at once, a lane
@@ -106,17 +110,25 @@ INSTRUMENT = _record(
     ("worth_den", "i8"),
     ("prev_px", "i8", (2,)),  # best of each side as core/features.py last saw it; quantity 0: none
     ("prev_qty", "i8", (2,)),
+    # what its venue published of it (ITCH 5.0 section 1.2); 0: nothing
+    ("directory", "u1", (20,)),  # Stock Directory, from market category to inverse indicator
+    ("operational", "i4"),  # Operational Halt: H halted, T resumed
+    ("short_sale", "i4"),  # Reg SHO short sale price test: 0 none, 1 in effect, 2 remains in effect (as characters)
+    ("tick_table", "i4"),  # which of LANE's: 0 is none, `tick` holds at every price
+    ("own_lot", "i8"),  # the configured one; `lot` is what binds
+    ("round_lot", "i8"),
+    ("collar", "i8", (3,)),  # LULD Auction Collar: reference, upper, lower px
 )
 
 # An order of the feed, in the open-addressing table of a lane (core/order_table.py). `key` is (ref << 3 | venue) + 1; 0 is empty.
-ORDER_REF = _record(("key", "i8"), ("px", "i8"), ("qty", "i4"), ("inst", "i4"), ("side", "i4"), ("pad", "i4"))
+ORDER_REF = _record(("key", "i8"), ("px", "i8"), ("qty", "u4"), ("inst", "i4"), ("side", "i4"), ("pad", "i4"))
 
 # What is known of such a table; all 0 for an empty one.
 TABLE_HEAD = _record(
     ("used", "i8"),  # orders in it
     ("displaced", "i8"),  # of these, not in the slot that they would like
     ("hashed", "i8"),  # 0: an order would like the slot that its reference names, 1: one by hash
-    ("crowded", "i8"),  # orders that went further from their slot than is good: time to grow it, or to hash
+    ("crowded", "i8"),  # slots that orders went on further from their own than is good: time to grow it, or to hash
     ("fixed", "i8"),  # 1: it has its greatest size
 )
 
@@ -213,6 +225,7 @@ VENUE = _record(
     ("lost", "i8", (2,)),
     ("duplicate", "i8", (2,)),  # that this very line had sent before
     ("out_of_order", "i8", (2,)),  # that came after later ones: counted as lost until then
+    ("late", "i8", (2,)),  # that had been applied already when they came, in order: the other line was first
     ("holes", "i8", (2, HOLES, 2)),  # [from, to) of what is missing on it
     ("hole_at", "i8", (2,)),
     ("skew_ns", "i8", (2,)),  # how far it is behind the other, where it is second: a running average
@@ -229,6 +242,19 @@ VENUE = _record(
     ("has_snapshot", "i8"),  # 1: there is a GLIMPSE server
     ("resync", "i8"),  # 1: some symbol's book is no longer the venue's
     ("snapshot_ns", "i8"),  # of the last try
+    ("held", "i8"),  # 1: datagrams that came while its books were rebuilt wait to be applied (noderrd/lane/held.py)
+    # feed: the sockets
+    ("buffer", "i8", (2,)),  # bytes that the kernel granted for what waits on a line
+    ("stamp", "i4", (2,)),  # Stamp of the line's last datagram
+    ("kernel_drops", "i8", (2,)),  # datagrams that did not fit, as the socket told with the last one that did (SO_RXQ_OVFL)
+    ("waited_ns", "i8", (2,)),  # how long datagrams lay between stamp and lane: a running average
+    # trading hours by calendar
+    ("scheduled", "i4"),  # 1: it has a calendar
+    ("shut", "i4"),  # 1: the calendar says that it is closed now
+    ("hours", "i8", (HOURS, 2)),  # [from, to), ascending; 0 and 0: none
+    ("hours_until", "i8"),  # they are known until then
+    ("breaker", "i8", (3,)),  # market-wide circuit breaker: the levels, 1e-8 of the index
+    ("breached", "i4"),  # level that was reached; 0: none
     ("rx", "u1", (SOUP_BUFFER,)),
     ("tx", "u1", (TX_BUFFER,)),
 )
@@ -603,6 +629,9 @@ STAGED = _record(
     ("text", "u1", (STAGED_TEXT,)),  # what the journal is told: the spec
 )
 
+# Ticks that depend on the price: from `px` on, ascending, orders are priced in multiples of `tick`.
+TICK_TABLE = _record(("n", "i8"), ("px", "i8", (TICK_BANDS,)), ("tick", "i8", (TICK_BANDS,)))
+
 # All of a lane that has fixed bounds, in one record: one argument for the kernels, one block of the shared file.
 LANE = _record(
     ("control", CONTROL, (1,)),
@@ -625,4 +654,5 @@ LANE = _record(
     ("notes", NOTE, (NOTE_SLOTS,)),
     ("journal", JOURNAL, (JOURNAL_SLOTS,)),
     ("staged", STAGED, (1,)),
+    ("tick_tables", TICK_TABLE, (TICK_TABLES,)),  # by number less 1
 )

@@ -13,7 +13,7 @@ from core.jit import entry, inlined
 
 FULL = -4
 DUPLICATE = -5
-FAR = 16  # slots from its own: an order further off counts as crowded
+FAR = 16  # slots from its own: what is further off counts as crowded
 
 
 @inlined
@@ -50,8 +50,9 @@ def insert(head: np.ndarray, table: np.ndarray, key: int, inst: int, side: int, 
         slot = (slot + 1) & mask
     if slot != wanted:
         head[0]["displaced"] += 1
-        if (slot - wanted) & mask > FAR:
-            head[0]["crowded"] += 1
+        away = (slot - wanted) & mask
+        if away > FAR:
+            head[0]["crowded"] += away
     head[0]["used"] += 1
     order = table[u64(slot)]
     order["key"] = key
@@ -85,9 +86,13 @@ def remove(head: np.ndarray, table: np.ndarray, slot: int) -> None:
 
 @inlined
 def wants(head: np.ndarray, table: np.ndarray) -> bool:
-    """Whether it is time to carry the orders over into a larger table, or one that is hashed."""
+    """Whether it is time to carry the orders over into a larger table, or one that is hashed.
+
+    Crowding is measured by the slots that insertions walked. Where references wrap round a table in which old orders live on, each of these moves
+    all that follow one slot further on: the walk grows with every order, so it must not be counted by orders.
+    """
     n = table.shape[0]
-    return head[0]["fixed"] == 0 and (head[0]["used"] * 4 > n * 3 or head[0]["crowded"] * 64 > n)
+    return head[0]["fixed"] == 0 and (head[0]["used"] * 4 > n * 3 or head[0]["crowded"] > n)
 
 
 @entry

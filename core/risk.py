@@ -129,7 +129,22 @@ def collar(insts: np.ndarray, px: np.ndarray, limits: np.ndarray, inst: int, ind
 
 
 @inlined
-def shape(insts: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px: int, order_qty: int, verdict: np.ndarray) -> int:
+def tick_at(tables: np.ndarray, insts: np.ndarray, inst: int, order_px: int) -> int:
+    """Give the tick of a symbol at a price: its own at every price, or the one of the band that the price lies in."""
+    table = insts[inst]["tick_table"]
+    if table <= 0:
+        return insts[inst]["tick"]
+    bands = tables[table - 1]
+    k = bands["n"] - 1
+    while k > 0 and order_px < bands["px"][k]:
+        k -= 1
+    return bands["tick"][k]
+
+
+@inlined
+def shape(
+    tables: np.ndarray, insts: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px: int, order_qty: int, verdict: np.ndarray
+) -> int:
     """Quantity, price, lot, tick, size and value."""
     if order_qty <= 0 or order_qty >= QTY_MAX:
         verdict[0] = QTY_MAX
@@ -139,7 +154,7 @@ def shape(insts: np.ndarray, limits: np.ndarray, inst: int, index: int, order_px
         verdict[0] = PX_MAX
         verdict[1] = order_px
         return Denial.BAD_PRICE
-    lot, tick = insts[inst]["lot"], insts[inst]["tick"]
+    lot, tick = insts[inst]["lot"], tick_at(tables, insts, inst, order_px)
     if lot > 1 and order_qty % lot != 0:
         verdict[0] = lot
         verdict[1] = order_qty
@@ -621,7 +636,7 @@ def judge(
     if state != 0:
         verdict[1] = state
         return Denial.NOT_TRADABLE if state & CLOSED else Denial.BOOK_NOT_LIVE
-    code = shape(insts, limits, inst, index, order_px, order_qty, verdict)
+    code = shape(lane[0]["tick_tables"], insts, limits, inst, index, order_px, order_qty, verdict)
     if code != Denial.PASS:
         return code
     code = collar(insts, px, limits, inst, index, order_px, verdict)

@@ -4,6 +4,7 @@ Relative paths are relative to the file. Prices are decimals here and px (1 / px
 """
 
 import dataclasses
+import ipaddress
 import os
 from dataclasses import field
 from decimal import Decimal
@@ -11,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from core.layout import MAX_VENUES, MONEY
+from core.layout import MAX_VENUES, MONEY, TICK_BANDS, TICK_TABLES
 from noderrd import settings
 from noderrd.host.settings import HostSettings
 from noderrd.host.sockets import SocketOptions
@@ -49,6 +50,7 @@ class Lane:
     core: int = field(default=-1, metadata={"low": -1, "high": 4095})
     idle: Literal["spin", "yield", "sleep"] = "spin"
     receive: Literal["recvmmsg", "af_xdp"] = "recvmmsg"  # how datagrams come: by the sockets, or past the kernel's network stack where that works
+    stamps: bool = True  # have the kernel, or the card, tell when a datagram came
     huge_pages: bool = False  # its state lies on pages of 2 MiB, where the host has them for shared memory
     spare: bool = False  # a second process, warm and asleep, takes a dead lane's place; it needs a lane's memory once more
     levels: int = field(default=1024, metadata={"low": 16, "high": 1 << 16})  # prices a side of a book
@@ -75,6 +77,20 @@ def addresses(text: str) -> str:
     return next((wrong for one in text.split(",") if (wrong := address(one.strip()))), "")
 
 
+def ip(text: str) -> str:
+    """Check an IPv4 address, or none: empty, or what was expected."""
+    try:
+        ipaddress.IPv4Address(text or "0.0.0.0")  # noqa: S104 - nothing is bound to it
+    except ValueError:
+        return "an IPv4 address"
+    return ""
+
+
+def sources(text: str) -> str:
+    """Check addresses of senders, parted by commas, or none: empty, or what was expected."""
+    return next(("IPv4 addresses, parted by commas" for one in text.split(",") if text and (ip(one.strip()) or not one.strip())), "")
+
+
 @dataclasses.dataclass(frozen=True)
 class Venue:
     """An exchange. The password stands here or in a systemd credential (LoadCredential=) of the name `credential`."""
@@ -83,7 +99,11 @@ class Venue:
     ouch: str = field(metadata={"check": address})
     user: str
     itch_b: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
-    interface: str = ""
+    interface: str = field(default="", metadata={"check": ip})  # address of the one that the lines come in by
+    interface_b: str = field(default="", metadata={"check": ip})  # of line B, where it is another
+    source_a: str = field(default="", metadata={"check": sources})  # senders that are joined (IGMPv3); "": any
+    source_b: str = field(default="", metadata={"check": sources})
+    calendar: str = ""  # a schedule of the policy: outside it the venue's books are CLOSED
     rerequest: str = field(default="", metadata={"check": lambda text: addresses(text) if text else ""})
     tls: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})  # of an end of the venue that speaks TLS: probed
     glimpse: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})
@@ -105,7 +125,8 @@ class Instrument:
 
     symbol: str
     venue: str
-    tick: Decimal = field(metadata={"low": Decimal("0.0000001")})
+    tick: Decimal = field(default=Decimal(0), metadata={"low": Decimal(0)})
+    ticks: str = ""  # in place of `tick`: a tick table, for ticks that depend on the price
     venue_symbol: str = ""
     currency: str = "USD"
     px_unit: int = field(default=10_000, metadata={"low": 1, "high": 10**9})
@@ -136,6 +157,7 @@ class Config:
     venues: dict[str, Venue] = field(metadata={"key": "venue"})
     instruments: tuple[Instrument, ...] = field(metadata={"key": "instrument"})
     rates: dict[str, Decimal] = field(default_factory=dict)  # what one of another currency is worth in the node's
+    ticks: dict[str, dict[str, Decimal]] = field(default_factory=dict)  # tables: from which price on, which tick
     rules: Rules = field(default_factory=Rules)
     lane: Lane = field(default_factory=Lane)
     telemetry: Telemetry = field(default_factory=Telemetry)
@@ -197,6 +219,11 @@ def problems(config: Config) -> list[str]:
     found += _rates(config)
     if len(classes := {it.kind for it in config.instruments}) > MOST_CLASSES:
         found.append(f"instrument.class: expected at most {MOST_CLASSES} of them, found {len(classes)}")
+    for name, venue in config.venues.items():
+        for key, line, senders in (("source_a", venue.itch_a, venue.source_a), ("source_b", venue.itch_b, venue.source_b)):
+            if senders and not (line and ipaddress.ip_address(line.rpartition(":")[0]).is_multicast):
+                found.append(f"venue.{name}.{key}: expected a multicast line to join it for, found {line or 'none'}")
+    found += _tables(config)
     currencies: dict[str, str] = {}
     kinds: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
@@ -230,6 +257,34 @@ def _rates(config: Config) -> list[str]:
     return found
 
 
+def bands(table: dict[str, Decimal]) -> list[tuple[Decimal, Decimal]]:
+    """Give a tick table: from which price on, which tick, ascending. Raises ArithmeticError for what is no price."""
+    return sorted((Decimal(price), tick) for price, tick in table.items())
+
+
+def _numbers(band: tuple[str, Decimal]) -> list[Decimal]:
+    try:
+        return [Decimal(band[0]), band[1]]
+    except ArithmeticError:
+        return []
+
+
+def _tables(config: Config) -> list[str]:
+    """Tell what is wrong with tick tables."""
+    found = [f"ticks: expected at most {TICK_TABLES} tables, found {len(config.ticks)}"] if len(config.ticks) > TICK_TABLES else []
+    for name, table in config.ticks.items():
+        try:
+            rows = bands(table)
+        except ArithmeticError:
+            found.append(f"ticks.{name}: expected prices as keys, found {', '.join(table)}")
+            continue
+        if not 1 <= len(rows) <= TICK_BANDS or rows[0][0] != 0:
+            found.append(f"ticks.{name}: expected 1 to {TICK_BANDS} bands, the first one from 0 on")
+        if any(tick <= 0 for _, tick in rows) or any(not price.is_finite() for price, _ in rows):
+            found.append(f"ticks.{name}: expected ticks of more than nothing")
+    return found
+
+
 def _instrument(config: Config, it: Instrument) -> list[str]:
     found = []
     if it.venue not in config.venues:
@@ -239,7 +294,12 @@ def _instrument(config: Config, it: Instrument) -> list[str]:
             found.append(f"{key}: expected 1 to 8 ASCII characters, found {text!r}")
     if str(it.px_unit).rstrip("0") != "1":
         found.append(f"px_unit: expected a power of ten, found {it.px_unit}")
-    for key, price in (("tick", it.tick), ("reference", it.reference)):
+    if bool(it.ticks) == bool(it.tick):
+        found.append(f"tick: expected more than nothing, found {it.tick}" if not it.ticks else "ticks: expected either tick or ticks, found both")
+    elif it.ticks and it.ticks not in config.ticks:
+        found.append(f"ticks: expected one of {', '.join(config.ticks) or 'the tables under [ticks]'}, found {it.ticks}")
+    prices = [("tick", it.tick)] if it.tick else [("ticks", tick) for band in config.ticks.get(it.ticks, {}).items() for tick in _numbers(band)]
+    for key, price in (*prices, ("reference", it.reference)):
         try:
             if it.px(price) < (1 if key == "tick" else 0):
                 found.append(f"{key}: expected more than nothing, found {price}")

@@ -64,14 +64,42 @@ def _open(calendar: Calendar, zone: str, now_ns: int) -> bool:
     now = dt.datetime.fromtimestamp(now_ns // SECOND, ZoneInfo(zone))
     minute = now.hour * 60 + now.minute
     for day, since in ((now.date(), minute), (now.date() - dt.timedelta(days=1), minute + MINUTES)):
-        if day.isoformat() in calendar.left_out:
-            continue
-        special = [(s.begin, s.end) for s in calendar.specials if s.date == day.isoformat() and s.zone == zone]
-        given = any(s.date == day.isoformat() for s in calendar.specials)
-        times = special if given else [(w.begin, w.end) for w in calendar.windows if w.zone == zone and day.weekday() in w.days]
-        if any(begin <= since < (end if end > begin else end + MINUTES) for begin, end in times):
+        if any(begin <= since < (end if end > begin else end + MINUTES) for begin, end in _times(calendar, zone, day)):
             return True
     return False
+
+
+def stretches(calendar: Calendar, begin_ns: int, end_ns: int) -> list[tuple[int, int]]:
+    """Give the stretches of time [from, to), ns since the epoch, that a calendar has between two times: ascending, apart, whole at both ends."""
+    found: list[tuple[int, int]] = []
+    for zone in {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials}:
+        first, last = (dt.datetime.fromtimestamp(ns // SECOND, ZoneInfo(zone)).date() for ns in (begin_ns, end_ns))
+        for k in range(-1, (last - first).days + 1):
+            day = first + dt.timedelta(days=k)
+            for begin, end in _times(calendar, zone, day):
+                found.append((_instant(day, begin, zone), _instant(day, end if end > begin else end + MINUTES, zone)))
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(found):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((begin, end))
+    return [(begin, end) for begin, end in merged if end > begin_ns and begin < end_ns]
+
+
+def _instant(day: dt.date, minute: int, zone: str) -> int:
+    """Give the time at which a zone's clocks have come so many minutes past a day's midnight, counted as they show it."""
+    at = dt.datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) + dt.timedelta(minutes=minute)
+    return int(at.timestamp()) * SECOND
+
+
+def _times(calendar: Calendar, zone: str, day: dt.date) -> list[tuple[int, int]]:
+    """Give a day's windows in a zone, minutes since its midnight: none on a day that is left out, other ones on a day that has its own."""
+    if day.isoformat() in calendar.left_out:
+        return []
+    if any(s.date == day.isoformat() for s in calendar.specials):
+        return [(s.begin, s.end) for s in calendar.specials if s.date == day.isoformat() and s.zone == zone]
+    return [(w.begin, w.end) for w in calendar.windows if w.zone == zone and day.weekday() in w.days]
 
 
 def next_time(moment: Moment, after_ns: int) -> int:

@@ -13,7 +13,7 @@ import trio
 
 from core.codes import Command, Halt, Scope
 from noderrd.config import Config
-from noderrd.control import answers, lanes, resolve, staging, state
+from noderrd.control import answers, feeds, lanes, resolve, staging, state
 from noderrd.control.latches import Arm, Kill, Latches
 from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
@@ -273,6 +273,7 @@ class Node:
     async def _tell_events(self) -> None:
         """Pass the strategies' notes and new halts on to the log."""
         seen, told = int(self.lane.shared.control[0]["note_head"]), answers.halts([self.lane])
+        clashes: set[str] = set()
         while True:
             await trio.sleep(EVENTS_S)
             seen = self._notes(seen)
@@ -284,6 +285,17 @@ class Node:
                 if row not in now:
                     self.log.info("resumed", **row)
             told = now
+            clashes = self._clashes(clashes)
+
+    def _clashes(self, told: set[str]) -> set[str]:
+        """Log where the venue's directory and the configuration do not agree; gives what is logged."""
+        spec, shared = self.lane.spec, self.lane.shared
+        now = {
+            f"{it.symbol} at {spec.venues[it.venue].name}: {why}" for k, it in enumerate(spec.instruments) if (why := feeds.conflict(shared.insts[k]))
+        }
+        for one in sorted(now - told):
+            self.log.error("conflict", what=one)
+        return now
 
     def _notes(self, seen: int) -> int:
         shared, spec = self.lane.shared, self.lane.spec
@@ -426,8 +438,9 @@ def _armed(spec: LaneSpec, said: Mapping[str, Arm]) -> LaneSpec:
 
 
 def _fees(before: LaneSpec, after: LaneSpec) -> list[Any]:
-    """Give the venues as they are with the fees of the new policy: addresses and users do not change while a node runs."""
+    """Give the venues as they are with the fees and hours of the new policy: addresses and users do not change while a node runs."""
     new = {v.name: v for v in after.venues}
     return [
-        dataclasses.replace(v, maker_mils=new[v.name].maker_mils, taker_mils=new[v.name].taker_mils) if v.name in new else v for v in before.venues
+        dataclasses.replace(v, maker_mils=new[v.name].maker_mils, taker_mils=new[v.name].taker_mils, hours=new[v.name].hours) if v.name in new else v
+        for v in before.venues
     ]

@@ -5,16 +5,19 @@ strategy keeps its slot, where its positions are. One that the policy names no m
 """
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from core.feature import NAMES
 from core.layout import MAX_STRATEGIES, MONEY
 from noderrd import rulefiles
-from noderrd.config import Config
+from noderrd.config import Config, Instrument, bands
+from noderrd.lane import hours
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
 from noderrd.strategies.source import Parameter, StrategyError, read
 from rules import model
@@ -94,15 +97,10 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
     """Give a lane's spec; `last` is what it ran by before. Raises Unresolved; OSError when a credential cannot be read."""
     found: list[Diagnostic] = []
     names = list(config.venues)
-    venues = [_venue(config, policy, name) for name in names]
+    venues = [_venue(config, policy, name, found) for name in names]
     products = list(dict.fromkeys(it.symbol for it in config.instruments))
-    instruments = [
-        InstrumentSpec(
-            it.symbol, names.index(it.venue), it.code, it.px(it.tick), it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference),
-            str(config.rate(it.currency)),
-        )
-        for it in config.instruments
-    ]  # fmt: skip
+    tables: list[list[tuple[int, int]]] = []
+    instruments = [_instrument(config, names, it, tables) for it in config.instruments]
     strategies = slots([_strategy(it, products, found) for it in policy.strategies], last.strategies if last is not None else [])
     if len(strategies) > MAX_STRATEGIES:
         retired = ", ".join(it.name for it in strategies if it.file == str(RETIRED))
@@ -122,7 +120,8 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
     return LaneSpec(
         name=places.name, shared=str(places.shared), stop=str(places.stop), venues=venues, instruments=instruments, products=products,
         strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle,
-        receive=config.lane.receive, huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
+        receive=config.lane.receive, stamps=config.lane.stamps, tick_tables=tables,
+        huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
         sockets=config.sockets, options=str(places.options), realtime=config.host.realtime,
     )  # fmt: skip
 
@@ -145,13 +144,28 @@ def slots(wanted: list[StrategySpec], before: list[StrategySpec]) -> list[Strate
     return [*kept, *named.values()]
 
 
-def _venue(config: Config, policy: model.Policy, name: str) -> VenueSpec:
+def _instrument(config: Config, names: list[str], it: Instrument, tables: list[list[tuple[int, int]]]) -> InstrumentSpec:
+    """Give an instrument; its tick table is entered when it is new."""
+    tick, table = it.px(it.tick), 0
+    if it.ticks:
+        rows = [(it.px(price), it.px(one)) for price, one in bands(config.ticks[it.ticks])]
+        if rows not in tables:
+            tables.append(rows)
+        tick, table = math.gcd(*(one for _, one in rows)), tables.index(rows) + 1
+    return InstrumentSpec(
+        it.symbol, names.index(it.venue), it.code, tick, it.lot, it.currency, it.px_unit, it.multiplier, it.px(it.reference),
+        str(config.rate(it.currency)), table,
+    )  # fmt: skip
+
+
+def _venue(config: Config, policy: model.Policy, name: str, found: list[Diagnostic]) -> VenueSpec:
     it = config.venues[name]
     said = next((v for v in policy.venues if v.name == name), None)
     maker, taker = ((said.fee_mils(which) or 0) if said else 0 for which in ("maker", "taker"))
     return VenueSpec(
         name, it.itch_a, it.itch_b, it.interface, it.rerequest, it.ouch, it.user, it.secret(), maker, taker, it.armed,
-        cancel_on_disconnect=it.cancel_on_disconnect, glimpse=it.glimpse,
+        cancel_on_disconnect=it.cancel_on_disconnect, glimpse=it.glimpse, interface_b=it.interface_b, source_a=it.source_a, source_b=it.source_b,
+        hours=_hours(policy, name, it.calendar, found),
     )  # fmt: skip
 
 
@@ -178,6 +192,19 @@ def _bound(config: Config, policy: model.Policy, strategy: str, it: InstrumentSp
             if LIMITS[name][1] == "money" and (name not in found or value * rate < found[name][0]):
                 found[name] = value * rate, span
     return found
+
+
+def _hours(policy: model.Policy, venue: str, name: str, found: list[Diagnostic]) -> dict[str, Any]:
+    """Give a venue's calendar; {} where it has none."""
+    if not name:
+        return {}
+    for it in policy.calendars:
+        if it.name == name and it.kind == "schedule":
+            return hours.told(it)
+    there = ", ".join(it.name for it in policy.calendars if it.kind == "schedule") or "none"
+    message = f"venue {venue} goes by the schedule '{name}', and the policy has no such"
+    found.append(Diagnostic(Span("noderrd.toml", 1, 1, 1), "error", "calendar", message, f"schedules: {there}"))
+    return {}
 
 
 def _limits(config: Config, policy: model.Policy, rules: Rules, strategy: str, it: InstrumentSpec) -> dict[str, tuple[int, int]]:

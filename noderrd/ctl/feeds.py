@@ -5,7 +5,9 @@ import argparse
 from noderrd.ctl.client import ask, show, table
 
 HELP = "the lines of the feeds: received, lost, late, twice, dropped by the kernel"
-NAMES = ("venue", "line", "received", "lost", "duplicate", "out_of_order", "recovered", "kernel_drops", "skew_ns", "receive", "stamp")
+NAMES = (
+    "venue", "line", "received", "lost", "duplicate", "out_of_order", "late", "recovered", "kernel_drops", "skew_ns", "waited_ns", "receive", "stamp",
+)  # fmt: skip
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:

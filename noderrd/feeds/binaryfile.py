@@ -4,15 +4,18 @@ What can be read of a damaged or truncated file is given, with the offset (in th
 """
 
 import dataclasses
-import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from core.bigendian import get_u16
 from core.integer import i64
 from core.jit import entry
+
+GZIP = b"\x1f\x8b"
+CHUNK = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,20 +45,36 @@ def _frames(data: np.ndarray, offsets: np.ndarray) -> int:
 
 
 def unpack(path: Path) -> tuple[bytes, bool]:
-    """Give a file's bytes, unpacked when they are gzip, and whether the packing was whole. Raises OSError."""
+    """Give a file's bytes, unpacked when they are gzip, and whether the packing was whole: what came before its damage is given. Raises OSError."""
     raw = path.read_bytes()
-    if raw[:2] != b"\x1f\x8b":
+    if raw[:2] != GZIP:
         return raw, True
-    inflate, out, whole = zlib.decompressobj(wbits=31), bytearray(), True
+    out = bytearray()
+    while raw:
+        inflate, at = zlib.decompressobj(wbits=31), 0
+        while at < len(raw) and not inflate.eof:
+            before = inflate.copy()
+            try:
+                out += inflate.decompress(raw[at : at + CHUNK])
+            except zlib.error:
+                out += _up_to_damage(before, raw[at : at + CHUNK])
+                return bytes(out), False
+            at += CHUNK
+        if not inflate.eof:
+            return bytes(out), False
+        raw = (inflate.unused_data + raw[at:]).lstrip(b"\0")  # gzip allows padding behind a member, and members behind it
+    return bytes(out), True
+
+
+def _up_to_damage(inflate: Any, chunk: bytes) -> bytes:
+    """Unpack byte by byte what can be unpacked of a chunk."""
+    out = bytearray()
     try:
-        out += gzip.decompress(raw)
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        whole = False
-        try:
-            out += inflate.decompress(raw)
-        except zlib.error:
-            whole = False
-    return bytes(out), whole
+        for k in range(len(chunk)):
+            out += inflate.decompress(chunk[k : k + 1])
+    except zlib.error:
+        pass
+    return bytes(out)
 
 
 def frames(content: bytes, *, whole: bool = True) -> Recording:

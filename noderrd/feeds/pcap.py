@@ -1,7 +1,7 @@
 """Packet captures: classic pcap (microseconds, nanoseconds, either byte order) and pcapng, and the UDP and TCP payloads in them.
 
 Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; link types: tcpdump.org/linktypes. Everything is bounded by the file's own size and by
-PACKET_MOST. IP fragments and what is neither UDP nor TCP are passed over.
+PACKET_MOST. IP fragments and what is neither UDP nor TCP are passed over; so are IPv6 headers between the first one and these.
 """
 
 import dataclasses
@@ -13,9 +13,11 @@ MAGICS = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000), b"\xa1\xb2\xc3\xd4": (">", 1000), b"\x4d\x3c\xb2\xa1": ("<", 1), b"\xa1\xb2\x3c\x4d": (">", 1),
 }  # fmt: skip
 SECTION = b"\x0a\x0d\x0d\x0a"
-NULL, ETHERNET, RAW, SLL, IPV4, IPV6, SLL2 = 0, 1, 101, 113, 228, 229, 276
+ENHANCED, OBSOLETE = 6, 2  # types of pcapng blocks
+NULL, ETHERNET, RAW, LOOP, SLL, IPV4, IPV6, SLL2 = 0, 1, 101, 108, 113, 228, 229, 276
 IP4, IP6, VLANS = 0x0800, 0x86DD, (0x8100, 0x88A8, 0x9100)
 TCP, UDP = 6, 17
+EXTENSIONS = frozenset((0, 43, 60, 135, 139, 140))  # of IPv6, of the usual form: next header, length in eights beyond the first (RFC 6564)
 FIRST_FRAGMENT_ONLY = 0x3FFF  # more-fragments bit and fragment offset
 
 
@@ -80,7 +82,7 @@ def _records(content: bytes) -> Iterator[Packet]:
 
 def _blocks(content: bytes) -> Iterator[Packet]:
     """Read pcapng: blocks of type, length, body, length; section headers set the byte order and forget the interfaces."""
-    order, interfaces, at = "<", list[tuple[int, int]](), 0
+    order, interfaces, at = "<", list[tuple[int, int, int]](), 0
     while at < len(content):
         if at + 12 > len(content):
             raise Damaged(at, "a block is cut short")
@@ -91,37 +93,41 @@ def _blocks(content: bytes) -> Iterator[Packet]:
             raise Damaged(at, f"a block of {size} bytes in a file that ends before it")
         body = content[at + 8 : at + size - 4]
         if kind == 1 and len(body) >= 8:
-            interfaces.append((struct.unpack_from(order + "H", body)[0], _resolution(body[8:], order)))
-        elif kind == 6:
-            yield _enhanced(body, order, interfaces, at)
+            interfaces.append((struct.unpack_from(order + "H", body)[0], *_clock(body[8:], order)))
+        elif kind in (ENHANCED, OBSOLETE):
+            yield _packet(body, order, interfaces, at, kind)
         elif kind == 3 and interfaces:
             yield Packet(0, interfaces[0][0], body[4 : 4 + struct.unpack_from(order + "I", body)[0]] if len(body) >= 4 else b"", at)
         at += size
 
 
-def _resolution(options: bytes, order: str) -> int:
-    """Give ticks a second of an interface: its if_tsresol, else a million."""
-    at = 0
+def _clock(options: bytes, order: str) -> tuple[int, int]:
+    """Give an interface's ticks a second (if_tsresol, else a million), and the seconds that its times lack (if_tsoffset)."""
+    at, resolution, offset = 0, 1_000_000, 0
     while at + 4 <= len(options):
         code, size = struct.unpack_from(order + "2H", options, at)
         if code == 9 and size == 1 and at + 5 <= len(options):
             value = options[at + 4]
-            return int(2 ** min(value & 0x7F, 60)) if value & 0x80 else int(10 ** min(value, 18))
-        if code == 0:
+            resolution = int(2 ** min(value & 0x7F, 60)) if value & 0x80 else int(10 ** min(value, 18))
+        elif code == 14 and size == 8 and at + 12 <= len(options):
+            offset = struct.unpack_from(order + "q", options, at + 4)[0]
+        elif code == 0:
             break
         at += 4 + (size + 3) // 4 * 4
-    return 1_000_000
+    return resolution, offset
 
 
-def _enhanced(body: bytes, order: str, interfaces: list[tuple[int, int]], at: int) -> Packet:
-    """Read an Enhanced Packet Block."""
+def _packet(body: bytes, order: str, interfaces: list[tuple[int, int, int]], at: int, kind: int) -> Packet:
+    """Read an Enhanced Packet Block, or the Packet Block that was before it (interface in 16 bits, then a count of drops)."""
     if len(body) < 20:
         raise Damaged(at, "a packet block is cut short")
     interface, high, low, size, _ = struct.unpack_from(order + "5I", body)
+    if kind == OBSOLETE:
+        interface = struct.unpack_from(order + "H", body)[0]
     if interface >= len(interfaces) or 20 + size > len(body):
         raise Damaged(at, "a packet block of an interface or a length that is not there")
-    link, resolution = interfaces[interface]
-    return Packet((high << 32 | low) * 1_000_000_000 // resolution, link, body[20 : 20 + size], at)
+    link, resolution, offset = interfaces[interface]
+    return Packet((high << 32 | low) * 1_000_000_000 // resolution + offset * 1_000_000_000, link, body[20 : 20 + size], at)
 
 
 def segment(packet: Packet) -> Segment | None:
@@ -130,18 +136,18 @@ def segment(packet: Packet) -> Segment | None:
     try:
         if link == ETHERNET:
             kind, at = int.from_bytes(data[12:14], "big"), 14
-            while kind in VLANS:
-                kind, at = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
         elif link == SLL:
             kind, at = int.from_bytes(data[14:16], "big"), 16
         elif link == SLL2:
             kind, at = int.from_bytes(data[:2], "big"), 20
-        elif link == NULL:
+        elif link in (NULL, LOOP):
             kind, at = (IP4 if data[4] >> 4 == 4 else IP6), 4
         elif link in (RAW, IPV4, IPV6, 12, 14):
             kind, at = (IP4 if data[0] >> 4 == 4 else IP6), 0
         else:
             return None
+        while kind in VLANS:
+            kind, at = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
         if kind == IP4:
             return _ip4(packet, data[at:])
         return _ip6(packet, data[at:]) if kind == IP6 else None
@@ -150,19 +156,22 @@ def segment(packet: Packet) -> Segment | None:
 
 
 def _ip4(packet: Packet, data: bytes) -> Segment | None:
-    """Read IPv4 (RFC 791)."""
-    header, total = (data[0] & 0xF) * 4, int.from_bytes(data[2:4], "big")
+    """Read IPv4 (RFC 791). A total length of 0 is the card's to fill in: the capture was taken before it did."""
+    header, total = (data[0] & 0xF) * 4, int.from_bytes(data[2:4], "big") or len(data)
     if data[0] >> 4 != 4 or header < 20 or total > len(data) or int.from_bytes(data[6:8], "big") & FIRST_FRAGMENT_ONLY:
         return None
     return _transport(packet, data[9], data[12:16], data[16:20], data[header:total])
 
 
 def _ip6(packet: Packet, data: bytes) -> Segment | None:
-    """Read IPv6 (RFC 8200) without extension headers."""
+    """Read IPv6 (RFC 8200)."""
     size = int.from_bytes(data[4:6], "big")
     if data[0] >> 4 != 6 or 40 + size > len(data):
         return None
-    return _transport(packet, data[6], data[8:24], data[24:40], data[40 : 40 + size])
+    kind, at, end = data[6], 40, 40 + size
+    while kind in EXTENSIONS and at + 8 <= end:
+        kind, at = data[at], at + 8 + 8 * data[at + 1]
+    return _transport(packet, kind, data[8:24], data[24:40], data[at:end]) if at <= end else None
 
 
 def _transport(packet: Packet, protocol: int, source: bytes, target: bytes, data: bytes) -> Segment | None:

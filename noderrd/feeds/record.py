@@ -39,6 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--a", required=True, metavar="HOST:PORT", help="line A: a multicast group, or an address of this host")
     parser.add_argument("--b", default="", metavar="HOST:PORT", help="line B")
     parser.add_argument("--interface", default="", metavar="ADDRESS", help="address of the interface that joins the groups")
+    parser.add_argument("--interface-b", default="", metavar="ADDRESS", help="that of line B, where it is another")
+    parser.add_argument("--source-a", default="", metavar="ADDRESS,...", help="senders that are joined on line A (default: any)")
+    parser.add_argument("--source-b", default="", metavar="ADDRESS,...", help="senders that are joined on line B")
     parser.add_argument("--seconds", type=float, default=0, metavar="S", help="stop after so long (default: at the end of the session, or Ctrl-C)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the capture, .pcap")
 
@@ -89,10 +92,15 @@ def main(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda signum, _: stopped.append(signum))
     end = time.monotonic() + args.seconds if args.seconds > 0 else float("inf")
-    names = [address for address in (args.a, args.b) if address]
+    wanted = [(args.a, args.interface, args.source_a), (args.b, args.interface_b or args.interface, args.source_b)]
+    names = [address for address, _, _ in wanted if address]
     with contextlib.ExitStack() as stack:
         try:
-            lines = [(stack.enter_context(multicast.open_line(one, args.interface)), multicast.split(one)) for one in names]
+            lines = [
+                (stack.enter_context(multicast.open_line(one, interface, multicast.sources_of(senders))), multicast.split(one))
+                for one, interface, senders in wanted
+                if one
+            ]
             out = stack.enter_context(args.out.open("wb"))
             told = record(lines, out, lambda: bool(stopped) or time.monotonic() >= end)
         except (OSError, ValueError) as error:

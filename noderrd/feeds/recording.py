@@ -11,13 +11,14 @@ AHEAD_MOST = 1 << 20  # messages from beyond a gap that wait for it
 def read(path: Path) -> Recording:
     """Read a recording. Raises OSError; ValueError for a capture in which the feed has a gap that nothing in it fills."""
     content, whole = binaryfile.unpack(path)
-    return captured(content) if pcap.is_capture(content) else binaryfile.frames(content, whole=whole)
+    return captured(content, whole=whole) if pcap.is_capture(content) else binaryfile.frames(content, whole=whole)
 
 
-def captured(content: bytes) -> Recording:
+def captured(content: bytes, *, whole: bool = True) -> Recording:
     """Put the messages of a capture in sequence: the first copy of each counts, of whichever line. The session is that of the first datagram.
 
-    `damaged_at` is the file's offset. Raises ValueError when messages are missing, and says which.
+    `damaged_at` is the file's offset; `whole` is False for content whose packing was cut short. Raises ValueError when messages are missing, and says
+    which.
     """
     ahead, session, first, following, blocks, damaged = dict[int, bytes](), None, None, 0, list[bytes](), None
     try:
@@ -42,4 +43,4 @@ def captured(content: bytes) -> Recording:
         missing = f"the capture lacks messages {following} to {min(ahead) - 1} of session {(session or b'').decode('ascii', 'replace').strip()}"
         raise ValueError(missing)
     found = binaryfile.frames(b"".join(blocks))
-    return Recording(found.data, found.offsets, damaged)
+    return Recording(found.data, found.offsets, damaged if damaged is not None or whole else len(content))

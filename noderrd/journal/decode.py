@@ -201,6 +201,8 @@ WHAT: dict[int, Any] = {
     JournalKind.CLOCK: lambda row, _: dict(zip(("offset_ns", "error_ns", "synchronised", "drift_ns"), words(row)[:4], strict=True)),
     JournalKind.FEATURES: lambda row, _: {"features": [float(v) for v in np.frombuffer(data_of(row), np.float32)]},
     JournalKind.FEED: lambda row, _: {"bytes": int(row["size"])},
+    JournalKind.EMPTIED: lambda row, _: {"next_seq_num": int(row["ref"]) or None},
+    JournalKind.IMAGE: lambda row, _: {"bytes": int(row["size"]), "next_seq_num": int(row["ref"]) or None},
     JournalKind.GAP: lambda row, _: {"records": words(row)[0]},
 }
 ABOUT_ORDERS = (JournalKind.SENT, JournalKind.DENIED, JournalKind.ACCEPTED)

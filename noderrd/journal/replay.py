@@ -23,7 +23,7 @@ from core.codes import Command, Denial, EventKind, Halt, IntentKind, JournalKind
 from noderrd import logs
 from noderrd.journal import decode
 from noderrd.journal.read import records
-from noderrd.lane import cold, prepare, work
+from noderrd.lane import cold, prepare, snapshot, work
 from noderrd.lane.again import Step, step
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
@@ -103,7 +103,7 @@ class Again:
             JournalKind.FEED: self._feed, JournalKind.TICK: self._tick, JournalKind.CALL: self._call, JournalKind.RECEIVED: self._received,
             JournalKind.SENT: self._unprompted, JournalKind.DENIED: self._unprompted, JournalKind.LOGIN: self._login, JournalKind.DOWN: self._down,
             JournalKind.HALT: self._command, JournalKind.RESUME: self._command, JournalKind.COMMAND: self._command,
-            JournalKind.ACCEPTED: self._accepted,
+            JournalKind.ACCEPTED: self._accepted, JournalKind.EMPTIED: self._emptied, JournalKind.IMAGE: self._image,
         }  # fmt: skip
         while (row := ahead.take()) is not None:
             kind = int(row["kind"])
@@ -129,7 +129,7 @@ class Again:
         if not self._names.learn(row):
             return
         told = dict(self._names.spec)
-        told["venues"] = [{**v, "password": "", "itch_a": "", "itch_b": "", "rerequest": "", "glimpse": ""} for v in told["venues"]]
+        told["venues"] = [{**v, "password": "", "itch_a": "", "itch_b": "", "rerequest": "", "glimpse": "", "hours": {}} for v in told["venues"]]
         told["exposure"], told["shared"] = "", str(self._place / "lane")
         products = told["products"]
         models, told["models"] = told["models"], []  # the scores come from the journal
@@ -217,19 +217,54 @@ class Again:
         for v in range(int(self._lane().control[0]["n_venues"])):
             venues[v]["state"], venues[v]["phase"] = tail[v], tail[8 + v]
 
-    def _feed(self, row: np.void, ahead: "Ahead") -> None:
-        blocks, left = decode.data_of(row), int(row["size"]) - at.JOURNAL_DATA
+    def _whole(self, row: np.void, ahead: "Ahead") -> bytes:
+        """Give the data of a record with that of the MORE after it."""
+        parts, left = [decode.data_of(row)], int(row["size"]) - at.JOURNAL_DATA
         while left > 0:
             more = ahead.take()
             if more is None or more["kind"] != JournalKind.MORE:
                 raise Different("the rest of a datagram is missing", decode.told(row, self._names))
-            blocks, left = blocks + decode.data_of(more), left - at.JOURNAL_DATA
+            parts.append(decode.data_of(more))
+            left -= at.JOURNAL_DATA
+        return b"".join(parts)
+
+    def _emptied(self, row: np.void, _ahead: "Ahead") -> None:
+        """Another feed session began, or a snapshot follows."""
+        it, v = self._lane(), int(row["venue"])
+        snapshot.empty(it.lane, it.insts, it.table, it.locates, v)
+        it.venues[v]["phase"], it.venues[v]["ended"] = 0, 0
+        it.venues[v]["next_seq"] = it.venues[v]["high_seq"] = max(int(row["ref"]), 1)
+
+    def _image(self, row: np.void, ahead: "Ahead") -> None:
+        """A piece of a snapshot; the last one says where the feed goes on."""
+        it, v, packets = self._lane(), int(row["venue"]), self._whole(row, ahead)
+        data, done = np.frombuffer(bytearray(packets + bytes(8)), np.uint8), 0
+        while done < len(packets):
+            it.control[0]["journal_tail"] = it.control[0]["journal_head"]
+            done = snapshot.restore(
+                it.lane, self._desk, it.insts, it.px, it.qty, it.cnt, it.table, it.locates, v, data, done, len(packets), len(packets)
+            )  # fmt: skip
+            self._grow()
+        self._seen = int(it.control[0]["journal_head"])
+        if row["ref"]:
+            it.venues[v]["next_seq"] = it.venues[v]["high_seq"] = row["ref"]
+            it.insts["seq_num"][it.insts["venue"] == v] = row["ref"] - 1
+
+    def _grow(self) -> None:
+        """Give the table of the feed's orders room, as the lane does."""
+        it = self._lane()
+        if snapshot.wants(it.table_head, it.table):
+            snapshot.grow(it, logs.get("replay"))
+
+    def _feed(self, row: np.void, ahead: "Ahead") -> None:
+        blocks = self._whole(row, ahead)
         n, place = 0, 0
         while place + 2 <= len(blocks):
             place, n = place + 2 + int.from_bytes(blocks[place : place + 2], "big"), n + 1
         packet = SESSION + int(row["ref"]).to_bytes(8, "big") + n.to_bytes(2, "big") + blocks
         self._desk[0]["data"][: len(packet)] = np.frombuffer(packet, np.uint8)
         self._step(Step.FEED, int(row["venue"]), len(packet), 0, int(row["ts_ns"]))
+        self._grow()
 
     def _tick(self, row: np.void, _ahead: "Ahead") -> None:
         data, inst = decode.data_of(row), int(row["inst"])

@@ -165,7 +165,7 @@ def changed(
                 continue
             if control[0]["paused"] != 0:
                 continue
-            if what & Change.TRADE:
+            if what & Change.TRADE and work[0]["live_insts"][inst] != 0:  # one out of the past is told to nobody
                 blank(work, EventKind.TRADE, v, stamp)
                 trade = work[0]["traded"][inst]
                 work[0]["event"][0]["last_px"] = trade["trade_px"] // max(products[product]["tick"], i64(1))

@@ -8,7 +8,10 @@ none answers.
 
 What retransmission does not bring (too old, too much, no server) a snapshot does, where the venue has one, and so does a symbol whose book is
 no longer the venue's. Another session begins when the one before has ended or fallen silent; its books begin empty. Both are the cold side's
-work (noderrd.lane.snapshot): `rebuild` says that they are due, and nothing is applied meanwhile.
+work (noderrd.lane.snapshot): `rebuild` says that they are due, and what comes meanwhile is kept (noderrd.lane.held) and applied afterwards.
+
+A venue's books are CLOSED outside market hours: by its own System Events, and by the calendar that it is configured with, if any. One that
+publishes no phase goes by its calendar alone.
 """
 
 import numpy as np
@@ -18,10 +21,10 @@ from core.atomics import begin, end
 from core.bigendian import get_i64, get_u16, put_i64, put_u16
 from core.codes import BookState, Change, Counter, Phase, Rebuild, Stage
 from core.histogram import record
-from core.integer import i64
+from core.integer import i64, u64
 from core.jit import inlined, kernel
-from core.layout import HOLES
-from noderrd.lane import orders, paper
+from core.layout import HOLES, HOURS
+from noderrd.lane import held, orders, paper
 from noderrd.lane.clock import elapsed
 from noderrd.lane.record import count, journal_datagram
 from noderrd.lane.syscalls import cycles, send
@@ -36,7 +39,7 @@ FAR = 50_000  # so many messages behind, a snapshot is quicker than walking up
 SNAPSHOT_NS = 5_000_000_000  # between two tries
 SKEW_SHARE = 64  # of a new value in the running average
 JUMP = 1 << 24  # a number so far ahead may be damage: no line's account is changed by it, and alone it opens no gap
-LINE_REQUEST = 2
+LINE_REQUEST, LINE_HELD = 2, 3
 
 
 @kernel
@@ -98,16 +101,65 @@ def queue_ahead(
 
 
 @kernel
+def closed(venue: np.ndarray, v: int) -> bool:
+    """Whether a venue is closed: its session has ended, its calendar says so, or its phase; where it publishes none, the calendar decides."""
+    if venue[v]["ended"] != 0 or venue[v]["shut"] != 0:
+        return True
+    if venue[v]["phase"] == Phase.UNKNOWN:
+        return venue[v]["scheduled"] == 0
+    return venue[v]["phase"] != Phase.START_OF_MARKET_HOURS
+
+
+@kernel
+def open_or_close(work: np.ndarray, insts: np.ndarray, venue: np.ndarray, v: int) -> None:
+    """Set or clear CLOSED."""
+    before = i64(venue[v]["state"])
+    after = before & ~i64(BookState.CLOSED)
+    if closed(venue, v):
+        after |= BookState.CLOSED
+    if after != before:
+        venue[v]["state"] = after
+        touch_all(work, insts, v)
+
+
+@kernel
 def system_event(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, code: int) -> None:
-    """Follow the venue's phase (ITCH 5.0 section 1.1): outside market hours its books are CLOSED."""
+    """Follow the venue's phase (ITCH 5.0 section 1.1)."""
     venue = lane[0]["venues"]
-    phase = book.phase_after(venue[v]["phase"], code)
-    venue[v]["phase"] = phase
-    if phase == Phase.START_OF_MARKET_HOURS:
-        venue[v]["state"] &= ~BookState.CLOSED
-    else:
-        venue[v]["state"] = venue[v]["state"] | BookState.CLOSED
+    venue[v]["phase"] = book.phase_after(venue[v]["phase"], code)
+    open_or_close(work, insts, venue, v)
     touch_all(work, insts, v)
+
+
+@kernel
+def breaker(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int) -> None:
+    """Take a Market-Wide Circuit Breaker message (section 1.2.5): its levels, or the one that was reached, which halts every symbol."""
+    venue, msg = lane[0]["venues"], work[0]["message"][0]
+    if msg["kind"] == itch.V:
+        venue[v]["breaker"][0] = msg["px"]
+        venue[v]["breaker"][1] = msg["px2"]
+        venue[v]["breaker"][2] = msg["px3"]
+        venue[v]["breached"] = 0
+        return
+    venue[v]["breached"] = msg["code"] - 48
+    touch_all(work, insts, v)
+    for inst in range(insts.shape[0]):
+        if insts[inst]["venue"] == v:
+            book.break_off(insts, inst)
+
+
+@kernel
+def hours(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns: int) -> bool:
+    """Once a second: follow the venue's calendar. True when the hours that are known ahead run out."""
+    venue = lane[0]["venues"]
+    if venue[v]["scheduled"] == 0:
+        return False
+    inside = False
+    for k in range(HOURS):
+        inside = inside or (venue[v]["hours"][k, 0] <= now_ns < venue[v]["hours"][k, 1])
+    venue[v]["shut"] = 0 if inside else 1
+    open_or_close(work, insts, venue, v)
+    return now_ns >= venue[v]["hours_until"]
 
 
 @kernel
@@ -135,8 +187,11 @@ def message(
     if kind < 0:
         count(lane, Counter.DROP_UNKNOWN, 1)
         return
-    if kind == 83:  # S
+    if kind == itch.S:
         system_event(lane, work, insts, v, work[0]["message"][0]["code"])
+        return
+    if kind == itch.W or kind == itch.V:
+        breaker(lane, work, insts, v)
         return
     changed = work[0]["changed"]
     known = locates[v, work[0]["message"][0]["locate"]]
@@ -169,9 +224,10 @@ def message(
 def trouble(lane: np.ndarray, insts: np.ndarray, v: int, known: int, code: int) -> None:
     """A message that its book could not take: the symbol is no longer LIVE, and it is counted why.
 
-    A book that is full stays out of service; one that is not the venue's any more can be had again from a snapshot.
+    A book that is full, or has an order that no table can hold, stays out of service; one that is not the venue's any more can be had again from a
+    snapshot.
     """
-    if code == book.LEVELS_FULL or code == book.TABLE_FULL:
+    if code == book.LEVELS_FULL or code == book.TABLE_FULL or code == book.REFERENCE_TOO_LARGE:
         count(lane, Counter.BOOK_FULL, 1)
     else:
         count(lane, Counter.UNKNOWN_ORDER, 1)
@@ -215,6 +271,8 @@ def line_told(venue: np.ndarray, v: int, line: int, seq: int, n: int, now_ns: in
             venue[v]["holes"][line, k, 1] = seq
             venue[v]["hole_at"][line] = (k + 1) % HOLES
         venue[v]["line_seq"][line] = seq + n
+        if seq + n <= venue[v]["next_seq"]:
+            venue[v]["late"][line] += n
     elif n > 0 and late(venue, v, line, seq, n):
         venue[v]["out_of_order"][line] += n
         venue[v]["lost"][line] -= n
@@ -266,6 +324,20 @@ def known(venue: np.ndarray, v: int, last: int) -> None:
 
 
 @inlined
+def prepared(
+    work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, head: np.ndarray, table: np.ndarray,
+    locates: np.ndarray, v: int, start: int, n: int,
+) -> None:  # fmt: skip
+    """Ask for the memory that a datagram's n messages will need, before the first of them is applied."""
+    data, place = work[0]["data"], start
+    for _ in range(n):
+        length = get_u16(data, place)
+        if length == itch.LENGTH_OF[u64(data[u64(place + 2)])]:
+            book.ahead(data, place + 2, v, locates, insts, px, qty, cnt, head, table)
+        place += 2 + length
+
+
+@inlined
 def whole(data: np.ndarray, start: int, size: int, n: int) -> bool:
     """Tell whether n message blocks fill a datagram exactly."""
     place = start + HEADER
@@ -311,7 +383,9 @@ def datagram(
     if line < LINE_REQUEST:
         venue[v]["line_ns"][line] = now_ns
         venue[v]["received"][line] += 1
-        line_told(venue, v, line, seq, i64(0) if heartbeat else n, now_ns)
+        stamp = work[0]["stamp_ns"]
+        came_ns = stamp if stamp != 0 and venue[v]["stamp"][0] == venue[v]["stamp"][1] else now_ns
+        line_told(venue, v, line, seq, i64(0) if heartbeat else n, came_ns)
     if venue[v]["state"] & BookState.STALE:
         venue[v]["state"] &= ~BookState.STALE
         touch_all(work, insts, v)
@@ -326,8 +400,12 @@ def datagram(
         known(venue, v, seq + n)
         if seq + n <= venue[v]["next_seq"]:
             count(lane, Counter.DUPLICATES, 1)
-        elif seq <= venue[v]["next_seq"] and venue[v]["rebuild"] == Rebuild.NONE:
+        elif venue[v]["rebuild"] != Rebuild.NONE:
+            held.keep(lane, work[0]["held"], v, data, start, size)
+        elif seq <= venue[v]["next_seq"]:
             place = start + HEADER
+            if n > 1:
+                prepared(work, insts, px, qty, cnt, lane[0]["table_head"], table, locates, v, place, n)
             journal_datagram(lane, v, now_ns, seq, data, place, size - HEADER)
             for k in range(n):
                 length = get_u16(data, place)
@@ -342,11 +420,20 @@ def datagram(
     return 1 if work[0]["n_touched"] > 0 else 0
 
 
+@kernel
+def whole_again(work: np.ndarray, insts: np.ndarray, venue: np.ndarray, v: int) -> None:
+    """Nothing is missing any more."""
+    if venue[v]["state"] & BookState.GAP and venue[v]["rebuild"] == Rebuild.NONE:
+        venue[v]["state"] &= ~BookState.GAP
+        touch_all(work, insts, v)
+
+
 @inlined
 def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line: int, now_ns: int) -> None:
     """Open, chase or close a gap."""
     venue = lane[0]["venues"]
     missing = venue[v]["high_seq"] > venue[v]["next_seq"]
+    kept = venue[v]["held"] != 0  # and what is missing may be in it
     if missing and not venue[v]["state"] & BookState.GAP:
         venue[v]["state"] = venue[v]["state"] | BookState.GAP
         venue[v]["moved_ns"] = now_ns
@@ -354,19 +441,20 @@ def recover(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, line:
         count(lane, Counter.GAP_MESSAGES, venue[v]["high_seq"] - venue[v]["next_seq"])
         touch_all(work, insts, v)
         ask(lane, v, now_ns)
-    elif missing and (line == LINE_REQUEST or now_ns - venue[v]["asked_ns"] > ASK_NS):
+    elif missing and not kept and (line == LINE_REQUEST or now_ns - venue[v]["asked_ns"] > ASK_NS):
         if venue[v]["asked_seq"] < venue[v]["next_seq"] or now_ns - venue[v]["asked_ns"] > ASK_NS:
             ask(lane, v, now_ns)
-    elif not missing and venue[v]["state"] & BookState.GAP and venue[v]["rebuild"] == Rebuild.NONE:
-        venue[v]["state"] &= ~BookState.GAP
-        touch_all(work, insts, v)
+    elif not missing and not kept:
+        whole_again(work, insts, venue, v)
 
 
 @kernel
 def despair(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns: int) -> None:
     """Want a snapshot: a gap that does not close or is too wide, or a book that is no longer the venue's. At most one try in SNAPSHOT_NS."""
     venue = lane[0]["venues"]
-    if venue[v]["has_snapshot"] == 0 or venue[v]["rebuild"] != Rebuild.NONE or now_ns - venue[v]["snapshot_ns"] < SNAPSHOT_NS:
+    if venue[v]["has_snapshot"] == 0 or venue[v]["rebuild"] != Rebuild.NONE or venue[v]["held"] != 0:
+        return
+    if now_ns - venue[v]["snapshot_ns"] < SNAPSHOT_NS:
         return
     gap = venue[v]["state"] & BookState.GAP
     behind = venue[v]["high_seq"] - venue[v]["next_seq"]
@@ -389,9 +477,12 @@ def watch(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns:
     """Once a millisecond: ask again for what is missing, and notice a channel that went silent. As `datagram`."""
     venue = lane[0]["venues"]
     if venue[v]["have_session"] == 0:
-        return 0
-    if venue[v]["state"] & BookState.GAP and now_ns - venue[v]["asked_ns"] > ASK_NS and venue[v]["rebuild"] == Rebuild.NONE:
-        ask(lane, v, now_ns)
+        return 1 if work[0]["n_touched"] > 0 else 0
+    if venue[v]["state"] & BookState.GAP and venue[v]["rebuild"] == Rebuild.NONE and venue[v]["held"] == 0:
+        if venue[v]["high_seq"] == venue[v]["next_seq"]:
+            whole_again(work, insts, venue, v)
+        elif now_ns - venue[v]["asked_ns"] > ASK_NS:
+            ask(lane, v, now_ns)
     despair(lane, work, insts, v, now_ns)
     if now_ns - venue[v]["feed_ns"] > STALE_NS and venue[v]["ended"] == 0 and not venue[v]["state"] & BookState.STALE:
         venue[v]["state"] = venue[v]["state"] | BookState.STALE

@@ -11,11 +11,11 @@ from core import order_table, risk
 from core.codes import Counter, JournalKind, Mode, Reason, Rebuild, Session
 from core.integer import i64
 from core.jit import entry, inlined, kernel
-from noderrd.lane import ahead, audit, clock, decide, feed, orders, paper, session, staged, xdp_ring
+from noderrd.lane import ahead, audit, clock, decide, feed, held, orders, paper, session, staged, stamp, xdp_ring
 from noderrd.lane.clock import now, wall
 from noderrd.lane.record import count, journal_words
 from noderrd.lane.syscalls import MSG_TRUNC, cycles, poll, recvmmsg, sched_yield
-from noderrd.lane.work import NONE, RING
+from noderrd.lane.work import KEPT, NONE, RING
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -29,24 +29,30 @@ def receive(
     table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
     v: int, line: int, fd: int,
 ) -> int:  # fmt: skip
-    """Take what waits on one feed socket, or for `fd` <= RING in one ring, deciding after each datagram; gives how many there were."""
+    """Take what waits on one feed socket, in one ring (`fd` <= RING), or was KEPT, deciding after each datagram; gives how many there were."""
     if fd >= 0:
         n = recvmmsg(fd, work[0]["headers"].ctypes.data, at.RX_BATCH)
+    elif fd == KEPT:
+        n = held.receive(lane, work[0]["held"], v, work[0]["headers"], work[0]["data"].ctypes.data, at.RX_DATAGRAM, at.RX_BATCH)
     else:
         n = xdp_ring.receive(work[0]["rings"], RING - fd, work[0]["headers"], work[0]["data"].ctypes.data, at.RX_DATAGRAM, at.RX_BATCH)
     if n <= 0:
         return 0
     received = cycles()  # of all of them: one that waited for those before it waited
-    stamp = wall(lane[0]["control"], received)
-    work[0]["rx_ns"] = stamp
+    taken_ns = wall(lane[0]["control"], received)
+    work[0]["rx_ns"] = taken_ns
     for k in range(n):
+        told_ns = i64(0)
+        if line < feed.LINE_REQUEST:
+            told_ns = stamp.read(lane[0]["venues"], v, line, work[0]["headers"], work[0]["controls"], k, taken_ns)
+        work[0]["stamp_ns"] = told_ns
         work[0]["rx_tsc"] = received
         work[0]["decoding_tsc"] = 0
         if work[0]["headers"][k]["flags"] & MSG_TRUNC:
             count(lane, Counter.DROP_OVERSIZED, 1)
             continue
         size = i64(work[0]["headers"][k]["len"])
-        if feed.datagram(lane, work, insts, px, qty, cnt, table, locates, products, v, line, k * at.RX_DATAGRAM, size, stamp) == 1:
+        if feed.datagram(lane, work, insts, px, qty, cnt, table, locates, products, v, line, k * at.RX_DATAGRAM, size, taken_ns) == 1:
             decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)
     work[0]["rx_tsc"] = 0
     return n
@@ -106,12 +112,16 @@ def housekeeping(
     venues = lane[0]["venues"]
     work[0]["next_timer_ns"] = now_ns + MILLISECOND
     control[0]["heartbeat_ns"] = now_ns
+    short = i64(-1)
     if now_ns >= work[0]["next_second_ns"]:
         clock.anchor(control, work[0]["timespec"])
         clock_told(lane, now_ns)
         work[0]["next_second_ns"] = now_ns + SECOND
         risk.new_day(lane, now_ns)
         expire(lane, insts, limits, now_ns)
+        for v in range(control[0]["n_venues"]):
+            if feed.hours(lane, work, insts, v, now_ns):
+                short = v
         if control[0]["alarms"] != work[0]["alarms"]:
             work[0]["alarms"] = control[0]["alarms"]
             return Reason.ALARM
@@ -125,6 +135,9 @@ def housekeeping(
         if (state == Session.DOWN or state == Session.CONNECTING) and now_ns >= venues[v]["connect_at_ns"]:
             return Reason.CONNECT
     decide.timers(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
+    if short >= 0:
+        work[0]["why"] = short
+        return Reason.HOURS
     for v in range(control[0]["n_venues"]):  # after all that must not wait for it
         if venues[v]["rebuild"] != Rebuild.NONE:
             work[0]["why"] = v
@@ -172,11 +185,17 @@ def run(
         got = i64(0)
         for v in range(control[0]["n_venues"]):
             for line in range(3):
-                fd = venues[v]["fd_a"] if line == 0 else (venues[v]["fd_b"] if line == 1 else venues[v]["fd_request"])
-                if line == feed.LINE_REQUEST and venues[v]["high_seq"] <= venues[v]["next_seq"]:
+                fd = i64(venues[v]["fd_a"] if line == 0 else (venues[v]["fd_b"] if line == 1 else venues[v]["fd_request"]))
+                which = i64(line)
+                if venues[v]["held"] != 0 and venues[v]["rebuild"] == Rebuild.NONE:
+                    if line > 0:
+                        break  # what was kept comes before anything newer
+                    fd = i64(KEPT)
+                    which = i64(feed.LINE_HELD)
+                elif line == feed.LINE_REQUEST and venues[v]["high_seq"] <= venues[v]["next_seq"]:
                     continue  # nothing was asked for
                 if fd != NONE:
-                    got += receive(lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, line, fd)
+                    got += receive(lane, work, halt_symbol, insts, px, qty, cnt, table, locates, products, positions, limits, states, v, which, fd)
         if now_ns >= work[0]["next_timer_ns"]:
             answer = housekeeping(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states, now_ns)
             if answer != 0:

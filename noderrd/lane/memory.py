@@ -89,6 +89,7 @@ class Shared:
     notes: np.ndarray
     journal: np.ndarray
     staged: np.ndarray
+    tick_tables: np.ndarray
 
     def __init__(self, path: Path, sizes: Sizes, *, create: bool = False) -> None:
         self.path, self.sizes = path, sizes

@@ -22,9 +22,9 @@ from core.codes import BookState, Halt, Mode, Session
 from core.feature import NAMES
 from noderrd.feeds import multicast
 from noderrd.host import sockets
-from noderrd.lane import cold, limits, ort, xdp
+from noderrd.lane import cold, limits, ort, stamp, xdp
 from noderrd.lane.memory import Shared, Sizes
-from noderrd.lane.spec import LaneSpec, VenueSpec
+from noderrd.lane.spec import LaneSpec
 from noderrd.lane.work import NONE, RING
 from noderrd.strategies import compile as strategies
 
@@ -90,16 +90,39 @@ def fill_books(spec: LaneSpec, shared: Shared) -> None:
     for k, it in enumerate(spec.instruments):
         row, product = shared.insts[k], spec.products.index(it.symbol)
         row["venue"], row["product"], row["locate"], row["stock"] = it.venue, product, -1, itch.stock(it.venue_symbol)
-        row["tick"], row["lot"], row["unit"], row["multiplier"] = it.tick, it.lot, it.unit, it.multiplier
+        row["tick"], row["tick_table"], row["unit"], row["multiplier"] = it.tick, it.tick_table, it.unit, it.multiplier
+        row["lot"] = row["own_lot"] = it.lot
         row["worth_num"], row["worth_den"] = (it.worth * at.MONEY).as_integer_ratio()
         row["reference"], row["state"] = it.reference, BookState.HALTED
         shared.products[product]["inst"][it.venue] = k
+
+
+def fill_ticks(spec: LaneSpec, shared: Shared) -> None:
+    """Put the tick tables in their places."""
+    for row, bands in zip(shared.tick_tables, spec.tick_tables, strict=False):
+        row["n"] = len(bands)
+        for k, (px, tick) in enumerate(bands):
+            row["px"][k], row["tick"][k] = px, tick
 
 
 def at_rest(shared: Shared) -> set[int]:
     """Give the venues whose order session a dead lane left between two messages: nothing half received, nothing half sent."""
     rows = shared.venues[: int(shared.control[0]["n_venues"])]
     return {v for v, row in enumerate(rows) if row["session_state"] == Session.UP and row["rx_len"] == 0 and row["tx_len"] == 0}
+
+
+def open_line(spec: LaneSpec, v: int, k: int, row: np.void) -> socket.socket | None:
+    """Open feed line k of a venue, if it has one. Raises OSError."""
+    address, interface, sources = spec.venues[v].lines()[k]
+    if not address:
+        return None
+    line = multicast.open_line(address, interface, multicast.sources_of(sources))
+    options = sockets.feed(line, spec.sockets.feeds, spec.core)
+    sockets.tell(spec.options, f"{spec.venues[v].name} feed {'b' if k else 'a'}", options)
+    row["buffer"][k] = multicast.granted(line)
+    if spec.stamps:
+        stamp.ask_for(line)
+    return line
 
 
 def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
@@ -112,6 +135,8 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
         row["feed_ns"], row["line_ns"], row["received"] = 0, 0, 0
         for name in ("line_seq", "lost", "duplicate", "out_of_order", "holes", "hole_at", "skew_ns", "lead_seq", "recovered", "rebuild", "resync"):
             row[name] = 0
+        for name in ("held", "stamp", "kernel_drops", "waited_ns", "buffer", "late", "breaker", "breached", "scheduled", "shut"):
+            row[name] = 0
         row["snapshot_ns"] = row["moved_ns"] = 0
         row["state"] = BookState.CLOSED
         row["session_state"], row["fd_order"] = Session.DOWN, -1
@@ -120,12 +145,10 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
         set_mode(spec, shared, v, start=True)
         row["maker_mils"], row["taker_mils"] = venue.maker_mils, venue.taker_mils
         row["fd_a"] = row["fd_b"] = row["fd_request"] = -1
-        for field, address in (("fd_a", venue.itch_a), ("fd_b", venue.itch_b)):
-            if address:
-                opened.append(multicast.open_line(address, venue.interface))
-                row[field] = opened[-1].fileno()
-                options = sockets.feed(opened[-1], spec.sockets.feeds, spec.core)
-                sockets.tell(spec.options, f"{venue.name} feed {field[-1]}", options)
+        for k, field in enumerate(("fd_a", "fd_b")):
+            if (line := open_line(spec, v, k, row)) is not None:
+                opened.append(line)
+                row[field] = line.fileno()
         servers = [address.strip() for address in venue.rerequest.split(",") if address.strip()][: at.MAX_SERVERS]
         row["n_servers"], row["server"], row["servers"] = len(servers), 0, -1
         for k, address in enumerate(servers):
@@ -136,9 +159,19 @@ def fill_venues(spec: LaneSpec, shared: Shared) -> list[socket.socket]:
     return opened
 
 
-def interface_of(venue: VenueSpec, address: str) -> str:
+def tell_buffers(spec: LaneSpec, shared: Shared, log: Any) -> None:
+    """Log the lines whose receive buffer is smaller than was asked for."""
+    for v, venue in enumerate(spec.venues):
+        for k, (address, _, _) in enumerate(venue.lines()):
+            got = int(shared.venues[v]["buffer"][k])
+            if address and got < spec.sockets.feeds.receive_buffer:
+                cost = "bursts are lost earlier; net.core.rmem_max limits it"
+                log.warning("receive buffer", venue=venue.name, address=address, asked=spec.sockets.feeds.receive_buffer, granted=got, cost=cost)
+
+
+def interface_of(interface: str, address: str) -> str:
     """Give the name of the interface that a feed line comes in by: that of the configured address, or of the line's own. Raises xdp.Unavailable."""
-    wanted = {venue.interface, multicast.split(address)[0]} - {""}
+    wanted = {interface, multicast.split(address)[0]} - {""}
     for name, addresses in psutil.net_if_addrs().items():
         if any(it.family == socket.AF_INET and it.address in wanted for it in addresses):
             return name
@@ -154,22 +187,22 @@ def by_rings(spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> list
         return []
     lines: dict[str, list[tuple[int, str, str]]] = {}
     for v, venue in enumerate(spec.venues):
-        for field, address in (("fd_a", venue.itch_a), ("fd_b", venue.itch_b)):
+        for field, (address, interface, _) in zip(("fd_a", "fd_b"), venue.lines(), strict=True):
             if not address:
                 continue
             try:
-                lines.setdefault(interface_of(venue, address), []).append((v, field, address))
+                lines.setdefault(interface_of(interface, address), []).append((v, field, address))
             except xdp.Unavailable as why:
                 log.warning("received by recvmmsg", venue=venue.name, address=address, reason=str(why), cost=SLOWER)
     queues: list[xdp.Queue] = []
     used = 0
-    for interface, found in lines.items():
+    for name, found in lines.items():
         try:
-            queue = xdp.Queue(interface, [multicast.split(address) for _, _, address in found])
+            queue = xdp.Queue(name, [multicast.split(address) for _, _, address in found])
         except xdp.Unavailable as why:
-            log.warning("received by recvmmsg", interface=interface, reason=str(why), cost=SLOWER)
+            log.warning("received by recvmmsg", interface=name, reason=str(why), cost=SLOWER)
             continue
-        log.info("received by AF_XDP", interface=interface, mode=queue.mode, lines=[address for _, _, address in found])
+        log.info("received by AF_XDP", interface=name, mode=queue.mode, lines=[address for _, _, address in found])
         queues.append(queue)
         for k, (v, field, _) in enumerate(found):
             queue.rings[k]["socket"] = shared.venues[v][field]
@@ -335,6 +368,7 @@ def take_up(spec: LaneSpec, shared: Shared) -> int:
     first = int(shared.control[0]["epoch"]) == 0
     fill_control(spec, shared)
     fill_books(spec, shared)
+    fill_ticks(spec, shared)
     if first:
         shared.ref_slots[...] = -1
     limits.fill(spec, shared.limits[: len(shared.positions)])  # what is counted anew is held against them

@@ -16,7 +16,7 @@ import numpy as np
 from core.codes import Counter, JournalKind, OrdStatus, Reason
 from noderrd import logs
 from noderrd.host import cpu, memory
-from noderrd.lane import cold, hand, prepare, terms
+from noderrd.lane import cold, hand, hours, prepare, terms
 from noderrd.lane.clock import calibrate
 from noderrd.lane.loader import FAULTS, Loader
 from noderrd.lane.loop import settle
@@ -130,6 +130,7 @@ def reload(shared: Shared, loaded: prepare.Loaded, loader: Loader, path: Path, l
         log.error("reload refused", reason=str(why))
         return 1
     loaded.reload(ready)
+    hours.fill_all(ready.spec, shared)
     terms.journal(shared, ready.told)
     return 0
 
@@ -185,6 +186,8 @@ def run(path: Path, spare: bool = False) -> int:
     still_open = prepare.take_up(spec, shared)
     loaded.put(ready)
     feeds = prepare.fill_venues(spec, shared)
+    prepare.tell_buffers(spec, shared, log)
+    hours.fill_all(spec, shared)
     rings = prepare.by_rings(spec, shared, work, log)
     links = cold.Connections(spec, shared, work, log)
     snapshots = Snapshots(spec, shared, work, log)
@@ -229,6 +232,8 @@ def run(path: Path, spare: bool = False) -> int:
             links.down(v, "closed, silent or out of protocol")
         elif reason == Reason.REBUILD:
             snapshots.step(v)
+        elif reason == Reason.HOURS:
+            hours.fill(shared.venues[v], loaded.spec.venues[v].hours, time.time_ns())
         elif reason == Reason.GROW:
             grow(shared, log)
     shared.control[0]["ready"] = 0

@@ -117,15 +117,21 @@ def journal_words(
 
 
 @inlined
-def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.ndarray, start: int, size: int) -> None:
-    """Publish the blocks of a datagram about to be applied (MoldUDP64 section 1.1: length and message, repeated); `seq` is the first message's."""
+def journal_blocks(lane: np.ndarray, kind: int, v: int, now_ns: int, ref: int, data: np.ndarray, start: int, size: int) -> None:
+    """Publish as many bytes as it takes: a record of `kind`, the rest in MORE."""
     n = max((size + at.JOURNAL_DATA - 1) // at.JOURNAL_DATA, i64(1))
     if not spare(lane, n):
         return
     gap(lane, now_ns)
     for k in range(n):
-        kind = i64(JournalKind.FEED) if k == 0 else i64(JournalKind.MORE)
-        put(lane, kind, v, -1, -1, now_ns, seq, data.ctypes.data + start + k * at.JOURNAL_DATA, size - k * at.JOURNAL_DATA)
+        which = i64(kind) if k == 0 else i64(JournalKind.MORE)
+        put(lane, which, v, -1, -1, now_ns, ref, data.ctypes.data + start + k * at.JOURNAL_DATA, size - k * at.JOURNAL_DATA)
+
+
+@inlined
+def journal_datagram(lane: np.ndarray, v: int, now_ns: int, seq: int, data: np.ndarray, start: int, size: int) -> None:
+    """Publish the blocks of a datagram about to be applied (MoldUDP64 section 1.1: length and message, repeated); `seq` is the first message's."""
+    journal_blocks(lane, i64(JournalKind.FEED), v, now_ns, seq, data, start, size)
 
 
 @inlined

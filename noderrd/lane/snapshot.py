@@ -1,7 +1,10 @@
 """A venue's books emptied, or rebuilt from a snapshot: GLIMPSE 5.0 over SoupBinTCP (Nasdaq). Cold: the loop returns here once a millisecond.
 
 A snapshot is first fetched whole, then applied a piece a call, so that what breaks off leaves the old books as they were and the other venues do
-not wait. It says at which sequence number the live feed goes on; from there the messages are asked for like any others that are missing.
+not wait. It says at which sequence number the live feed goes on; what came from there on was kept meanwhile (noderrd/lane/held.py).
+
+What is done to the books is journaled: that they were emptied, and every message of the snapshot that they took. So `noderrd replay` comes by the
+same books. A piece waits where the journal has no room for it.
 """
 
 import dataclasses
@@ -14,17 +17,20 @@ import numpy as np
 from core import book, itch, order_table, soupbintcp
 from core.atomics import begin, end
 from core.bigendian import get_u16
-from core.codes import BookState, Counter, Phase, Rebuild
+from core.codes import BookState, Counter, JournalKind, Phase, Rebuild
 from core.integer import i64
 from core.jit import entry
-from core.layout import ORDER_REF
+from core.layout import JOURNAL_DATA, ORDER_REF
+from noderrd.lane import held
+from noderrd.lane.clock import now
 from noderrd.lane.cold import address_of
 from noderrd.lane.memory import Shared
-from noderrd.lane.record import count
+from noderrd.lane.record import RESERVE, count, journal, journal_blocks, room
 from noderrd.lane.spec import LaneSpec
 
 FETCH = 1 << 18  # bytes taken a call
 PIECE = 1 << 16  # bytes applied a call
+RECORDS = PIECE // JOURNAL_DATA + 16  # of the journal that a piece takes at most
 MOST = 1 << 30  # bytes of a snapshot
 PATIENCE_S = 15.0  # without a byte
 TABLE_MOST = 1 << 26  # slots
@@ -70,6 +76,7 @@ def look(data: np.ndarray, at: int, size: int, found: np.ndarray) -> int:
 @entry
 def empty(lane: np.ndarray, insts: np.ndarray, table: np.ndarray, locates: np.ndarray, v: int) -> None:
     """Empty a venue's books: no order, no locate code, every symbol HALTED until its state is published, own places in the queue not known."""
+    lane[0]["venues"][v]["breached"] = 0
     if lane[0]["control"][0]["n_venues"] == 1:
         for slot in range(table.shape[0]):
             table[slot]["key"] = 0
@@ -86,7 +93,11 @@ def empty(lane: np.ndarray, insts: np.ndarray, table: np.ndarray, locates: np.nd
             insts[inst]["n"][1] = 0
             insts[inst]["state"] = BookState.HALTED
             insts[inst]["trading"] = 0
+            insts[inst]["operational"] = 0
+            insts[inst]["short_sale"] = 0
             insts[inst]["seq_num"] = 0
+            for k in range(3):
+                insts[inst]["collar"][k] = 0
             end(insts, inst)
     for k in range(lane[0]["n_live"]):
         slot = lane[0]["live"][k]
@@ -99,28 +110,49 @@ def restore(
     lane: np.ndarray, work: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray, table: np.ndarray,
     locates: np.ndarray, v: int, data: np.ndarray, at: int, last: int, most: int,
 ) -> int:  # fmt: skip
-    """Apply the packets in data[at:last], some `most` bytes of them; gives where to go on: short of that when the table is to grow first."""
-    msg, changed, head = work[0]["message"], work[0]["changed"], lane[0]["table_head"]
-    stop = min(at + most, last)
+    """Apply the packets in data[at:last], some `most` bytes of them; gives where to go on: short of that when the table is to grow first.
+
+    Those that the books took are journaled; none is applied while the journal's ring has no room for a piece.
+    """
+    msg, changed, head, taken = work[0]["message"], work[0]["changed"], lane[0]["table_head"], work[0]["data"]
+    stop, size = min(at + most, last), i64(0)
+    if room(lane) < RESERVE + RECORDS:
+        return at
     for inst in range(insts.shape[0]):
         if insts[inst]["venue"] == v:
             begin(insts, inst)
     while at < stop and not order_table.wants(head, table):
         length = get_u16(data, at)
         if data[at + 2] == SEQUENCED and itch.decode(data, at + 3, length - 1, msg) > 0:
+            took = True
             if msg[0]["kind"] == itch.S:
                 lane[0]["venues"][v]["phase"] = book.phase_after(lane[0]["venues"][v]["phase"], msg[0]["code"])
+            elif msg[0]["kind"] == itch.W:  # which symbols it still halts, their own trading actions tell
+                lane[0]["venues"][v]["breached"] = msg[0]["code"] - 48
             else:
                 inst = book.apply(msg, v, locates, insts, px, qty, cnt, head, table, changed)
+                took = inst != book.NOT_OURS
                 if inst < book.NOT_OURS:
                     count(lane, Counter.BOOK_FULL, 1)
                     known = i64(locates[v, msg[0]["locate"]])
                     insts[known]["state"] = insts[known]["state"] | BookState.GAP
+            if took:
+                for k in range(2 + length):
+                    taken[size + k] = data[at + k]
+                size += 2 + length
         at += 2 + length
     for inst in range(insts.shape[0]):
         if insts[inst]["venue"] == v:
             end(insts, inst)
+    if size > 0:
+        journal_blocks(lane, i64(JournalKind.IMAGE), v, now(lane[0]["control"]), i64(0), taken, i64(0), size)
     return at
+
+
+@entry
+def told(lane: np.ndarray, work: np.ndarray, kind: int, v: int, ref: int) -> None:
+    """Journal that a venue's books were emptied, or are whole again."""
+    journal(lane, kind, v, -1, -1, now(lane[0]["control"]), ref, work[0]["data"], 0, 0)
 
 
 @entry
@@ -155,6 +187,7 @@ def warm(shared: Shared, work: np.ndarray) -> None:
     order_table.rehash(shared.table_head, shared.table, np.zeros(len(shared.table), ORDER_REF), 0)
     order_table.forget(shared.table_head, shared.table, 7)
     wants(shared.table_head, shared.table)
+    told(shared.lane, work, JournalKind.EMPTIED, 0, 1)
     empty(shared.lane, shared.insts, shared.table, shared.locates, 0)
 
 
@@ -179,15 +212,19 @@ class Snapshots:
     def __init__(self, spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> None:
         self._spec, self._shared, self._work, self._log = spec, shared, work, log
         self._attempts: dict[int, _Attempt] = {}
+        self._held = [np.zeros(held.MOST, np.uint8) for _ in spec.venues]
+        for v, room_for in enumerate(self._held):
+            work[0]["held"][v] = (room_for.ctypes.data, len(room_for), 0, 0)
 
     def step(self, v: int) -> None:
         """Take the next step for a venue."""
-        shared, row = self._shared, self._shared.venues[v]
+        row = self._shared.venues[v]
         if row["rebuild"] == Rebuild.RESTART:
             self.drop(v)
-            empty(shared.lane, shared.insts, shared.table, shared.locates, v)
+            self._empty(v, 1)
             row["state"] = BookState.CLOSED | BookState.GAP
             row["phase"], row["rebuild"] = 0, Rebuild.NONE
+            self._take_up_held(v)
             self._log.info("another feed session", venue=self._spec.venues[v].name, session=bytes(row["session"]).decode("ascii", "replace").strip())
             return
         try:
@@ -201,7 +238,22 @@ class Snapshots:
         except OSError as error:
             self._give_up(v, error.strerror or str(error))
 
+    def _empty(self, v: int, following: int) -> None:
+        """Empty a venue's books; the message that follows is the next, 0 where a snapshot will tell."""
+        shared = self._shared
+        told(shared.lane, self._work, JournalKind.EMPTIED, v, following)
+        empty(shared.lane, shared.insts, shared.table, shared.locates, v)
+
+    def _take_up_held(self, v: int) -> None:
+        """Have the loop apply what it kept."""
+        self._shared.venues[v]["held"] = int(self._work[0]["held"][v]["used"] > 0)
+
+    def _forget_held(self, v: int) -> None:
+        """Let go what was kept: it is older than what comes, or has no books to go to."""
+        self._work[0]["held"][v]["used"] = self._work[0]["held"][v]["at"] = self._shared.venues[v]["held"] = 0
+
     def _open(self, v: int) -> None:
+        self._forget_held(v)
         line = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         line.setblocking(False)
         self._attempts[v] = _Attempt(line, np.zeros(4 * FETCH, np.uint8), heard_s=time.monotonic())
@@ -242,7 +294,7 @@ class Snapshots:
         """Apply a piece; after the last one the live feed goes on where the snapshot says."""
         shared, row = self._shared, self._shared.venues[v]
         if not attempt.emptied:
-            empty(shared.lane, shared.insts, shared.table, shared.locates, v)
+            self._empty(v, 0)
             row["phase"], attempt.emptied = 0, True
         attempt.applied = restore(
             shared.lane, self._work, shared.insts, shared.px, shared.qty, shared.cnt, shared.table, shared.locates, v, attempt.data,
@@ -253,11 +305,14 @@ class Snapshots:
                 grow(shared, self._log)
             return
         seq = int(attempt.found[0]["seq"])
+        told(shared.lane, self._work, JournalKind.IMAGE, v, seq)
         row["next_seq"] = row["high_seq"] = seq
         shared.insts["seq_num"][shared.insts["venue"] == v] = seq - 1
         row["resync"], row["rebuild"], row["asked_seq"] = 0, Rebuild.NONE, 0
         row["moved_ns"] = row["snapshot_ns"] = time.time_ns()
-        row["state"] = BookState.GAP | (0 if row["phase"] == Phase.START_OF_MARKET_HOURS else BookState.CLOSED)
+        shut = row["phase"] != Phase.START_OF_MARKET_HOURS or row["shut"] != 0 or row["ended"] != 0
+        row["state"] = BookState.GAP | (BookState.CLOSED if shut else 0)
+        self._take_up_held(v)
         shared.control[0]["counters"][Counter.SNAPSHOTS] += 1
         self._log.info("books rebuilt from a snapshot", venue=self._spec.venues[v].name, next_seq_num=seq, bytes=attempt.size)
         self.drop(v)
@@ -267,6 +322,7 @@ class Snapshots:
         row, attempt = self._shared.venues[v], self._attempts[v]
         row["snapshot_ns"] = time.time_ns()
         if not attempt.emptied:
+            self._forget_held(v)
             row["rebuild"], row["state"] = Rebuild.NONE, int(row["state"]) & ~int(BookState.RECOVERING)
         self._log.warning("no snapshot", venue=self._spec.venues[v].name, why=why)
         self.drop(v)

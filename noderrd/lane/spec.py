@@ -35,6 +35,14 @@ class VenueSpec:
     until_ns: int = 0  # armed until then; 0: no end
     cancel_on_disconnect: bool = True  # what the venue does with our orders when a session ends
     glimpse: str = ""  # where snapshots are to be had; the order session's user and password
+    interface_b: str = ""  # of line B, where it is another
+    source_a: str = ""  # whose datagrams are joined, several parted by commas; "": anybody's
+    source_b: str = ""
+    hours: dict[str, Any] = dataclasses.field(default_factory=dict)  # its calendar (noderrd/lane/hours.py); {}: none
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """Give both feed lines: address ("": there is none), interface, sources."""
+        return [(self.itch_a, self.interface, self.source_a), (self.itch_b, self.interface_b or self.interface, self.source_b)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +62,7 @@ class InstrumentSpec:
     multiplier: int = 1
     reference: int = 0
     rate: str = "1"
+    tick_table: int = 0  # 0: `tick` holds at every price; else which table, counted from 1, and `tick` is the greatest common divisor of its ticks
 
     @property
     def value(self) -> Fraction:
@@ -122,6 +131,8 @@ class LaneSpec:
     rules: list[str]  # rule index to file:line
     idle: str = "spin"  # spin, yield, sleep
     receive: str = "recvmmsg"  # recvmmsg, af_xdp
+    stamps: bool = True  # have the kernel tell when datagrams came
+    tick_tables: list[list[tuple[int, int]]] = dataclasses.field(default_factory=list)  # bands: from px on, tick
     huge_pages: bool = False
     sockets: SocketOptions = dataclasses.field(default_factory=SocketOptions)
     options: str = ""  # path of the file that says what the kernel took of them
@@ -172,4 +183,5 @@ class LaneSpec:
         raw["models"] = [ModelSpec(**v) for v in raw["models"]]
         if asked := raw.get("sockets"):
             raw["sockets"] = SocketOptions(OrderOptions(**asked["orders"]), FeedOptions(**asked["feeds"]))
+        raw["tick_tables"] = [[(px, tick) for px, tick in table] for table in raw.get("tick_tables", [])]
         return LaneSpec(**raw)

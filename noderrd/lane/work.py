@@ -10,6 +10,10 @@ from noderrd.lane.xdp_ring import XSK
 NOTICES = 256
 MODELS = 8
 NONE, RING = -1, -2  # in place of a feed line's descriptor: there is none; RING - k: it comes by ring k
+KEPT = -1000  # what was kept while books were rebuilt
+
+# Datagrams kept for a venue, in memory at an address; 0 bytes: none can be. noderrd/lane/held.py
+HELD = np.dtype([("address", "i8"), ("size", "i8"), ("used", "i8"), ("at", "i8")], align=True)
 
 # Where the audit of the books stands: noderrd/lane/audit.py.
 AUDIT = np.dtype([("inst", "i8"), ("at", "i8"), ("slots", "i8"), ("seq_num", "i8"), ("shares", "i8"), ("orders", "i8")], align=True)
@@ -31,9 +35,9 @@ WORK = np.dtype(
         ("notice_head", "i8"),
         ("notice_tail", "i8"),
         ("notices", at.NOTICE, (NOTICES,)),
-        ("rx_ns", "i8"),
+        ("rx_ns", "i8"),  # when the lane had the causing datagram
+        ("stamp_ns", "i8"),  # when the kernel, or the card, had it (noderrd/lane/stamp.py); 0: not told
         ("rx_tsc", "i8"),  # counter when the causing datagram had been received; 0: no datagram caused this
-        ("stamp_ns", "i8"),  # when the kernel had it; 0: not told
         # Counter at the cuts of the path that lie before an order (noderrd/lane/waterfall.py), and what of it was decoding.
         ("decoding_tsc", "i8"),
         ("booked_tsc", "i8"),
@@ -52,6 +56,8 @@ WORK = np.dtype(
         ("model_feature", "i4", (MODELS, at.FEATURES)),
         ("polls", POLLFD, (4 * at.MAX_VENUES,)),
         ("rings", XSK, (2 * at.MAX_VENUES,)),  # of the lines that come by AF_XDP
+        ("held", HELD, (at.MAX_VENUES,)),  # datagrams that wait for a venue's books
+        ("controls", "i8", (at.RX_BATCH, at.CONTROL_BYTES // 8)),
         ("headers", MMSGHDR, (at.RX_BATCH,)),
         ("iovecs", IOVEC, (at.RX_BATCH,)),
         ("data", "u1", (at.RX_BATCH * at.RX_DATAGRAM,)),
@@ -69,4 +75,6 @@ def make() -> np.ndarray:
         work[0]["iovecs"][k] = (base + k * at.RX_DATAGRAM, at.RX_DATAGRAM)
         work[0]["headers"][k]["iov"] = iov + k * IOVEC.itemsize
         work[0]["headers"][k]["iovlen"] = 1
+        work[0]["headers"][k]["control"] = work[0]["controls"][k].ctypes.data
+        work[0]["headers"][k]["controllen"] = at.CONTROL_BYTES
     return work

@@ -59,7 +59,7 @@ def soup(packet: bytes) -> Shown:
     return shown | ({"Unknown Message": rest.hex()} if rest else {})
 
 
-def captured(content: bytes) -> Iterator[Shown]:
+def captured(content: bytes, *, whole: bool) -> Iterator[Shown]:
     """Show the messages of a capture. Raises Stopped."""
     streams = soupbintcp.Streams()
     try:
@@ -80,6 +80,9 @@ def captured(content: bytes) -> Iterator[Shown]:
                 yield head | {"Session": session, "Sequence Number": datagram.seq + k} | itch(message)
     except pcap.Damaged as error:
         raise Stopped(str(error)) from None
+    if not whole:
+        message = f"damaged at offset {len(content)}"
+        raise Stopped(message)
     if streams.broken:
         why = f"{streams.broken} TCP streams are no SoupBinTCP, or lack segments"
         raise Stopped(why)
@@ -106,7 +109,7 @@ def main(args: argparse.Namespace) -> int:
     unknown = 0
     try:
         content, whole = binaryfile.unpack(args.file)
-        for shown in captured(content) if pcap.is_capture(content) else filed(content, whole=whole):
+        for shown in captured(content, whole=whole) if pcap.is_capture(content) else filed(content, whole=whole):
             unknown += any(name.startswith("Unknown ") for name in shown)
             print(json.dumps(shown) if args.json else " ".join(f"{name.replace(' ', '_')}={value}" for name, value in shown.items()))
     except BrokenPipeError:  # `| head`

@@ -57,7 +57,7 @@ DESK = np.dtype(
         ("n_trades", "i8"),
         ("head", TABLE_HEAD, (1,)),
         ("by_type", "i8", (256,)),
-        ("unknown_order", "i8"),  # about an order that is not in the book, or takes more than it has
+        ("unknown_order", "i8"),  # about an order that is not in the book, or takes more than it has, or has a reference that no table can hold
         ("duplicate", "i8"),  # a reference that is in the book already
         ("msg", MESSAGE, (1,)),
         ("changed", CHANGED, (1,)),
@@ -161,6 +161,9 @@ def play(
         desk[0]["ts_ns"] = msg[0]["ts_ns"]
         if kind == itch.S:
             desk[0]["phase"] = book.phase_after(desk[0]["phase"], msg[0]["code"])
+        elif kind == itch.W:
+            for halted in range(insts.shape[0]):
+                book.break_off(insts, halted)
         elif inst >= 0:
             what = changed[0]["what"]
             if what & Change.BOOK and text.shape[0] > 0:
@@ -169,10 +172,13 @@ def play(
                 keep_top(tops, last, desk, insts, px, qty, inst)
             if what & Change.TRADE and trades.shape[0] > 0:
                 keep_trade(trades, desk, inst)
-        elif inst == book.DUPLICATE:
-            desk[0]["duplicate"] += 1
-        elif inst == book.UNKNOWN_ORDER:
-            desk[0]["unknown_order"] += 1
+        elif inst < book.NOT_OURS:  # its book is not the venue's any more
+            if inst == book.DUPLICATE:
+                desk[0]["duplicate"] += 1
+            else:
+                desk[0]["unknown_order"] += 1
+            known = i64(locates[0, msg[0]["locate"]])
+            insts[known]["state"] = insts[known]["state"] | BookState.GAP
         desk[0]["next"] += 1
     return Stop.END
 

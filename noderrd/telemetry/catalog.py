@@ -56,6 +56,8 @@ COUNTERS: dict[Counter, tuple[str, str]] = {
     Counter.SESSIONS: ("feed_sessions", "Feed sessions that followed another."),
     Counter.AUDITS: ("book_audits", "Books whose levels were compared with their orders."),
     Counter.AUDIT_BREACHES: ("book_audit_breaches", "Books whose levels were not what their orders add up to: the symbol left service."),
+    Counter.HELD: ("feed_held", "Datagrams kept while a venue's books were rebuilt."),
+    Counter.HELD_LOST: ("feed_held_lost", "Datagrams that found no room while a venue's books were rebuilt."),
 }
 # Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
 STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)

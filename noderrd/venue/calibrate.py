@@ -213,7 +213,7 @@ def calibrate(args: argparse.Namespace) -> int:
 
     try:
         tale = statistics.watch(blocks(recording.read(args.recording).tobytes()), args.symbol, args.tick)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     tale = tale.between(seconds(args.since) * SECOND, seconds(args.until) * SECOND)

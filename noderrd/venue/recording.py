@@ -5,7 +5,6 @@ venue keeps the books of the instruments that its file lists. A recording may be
 then published before the symbol's first order, with tracking number 0xFFFE.
 """
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from core.bigendian import get_u16, get_u48
 from core.integer import i64
 from core.jit import entry, kernel
 from core.layout import LOCATES, MESSAGE
+from noderrd.feeds.binaryfile import unpack
 from noderrd.venue.tell import SYNTHETIC, publish, room, tell
 
 MORE = matching.MORE
@@ -44,10 +44,11 @@ TAPE = np.dtype(
 
 
 def read(path: Path) -> np.ndarray:
-    """Read a BinaryFILE, gzip by content: uint8[n], cut after its last whole message. Raises OSError, EOFError, ValueError when empty."""
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+    """Read a BinaryFILE, gzip by content: uint8[n], cut after its last whole message. Raises OSError, ValueError for a torn file or an empty one."""
+    data, intact = unpack(path)
+    if not intact:
+        message = f"{path}: the gzip file is damaged or cut short"
+        raise ValueError(message)
     tape = np.frombuffer(data, np.uint8).copy()  # to numba a buffer that may not be written to is of another type
     end = int(whole(tape))
     if end == 0:

@@ -7,6 +7,7 @@ import pytest
 from control import desk
 
 from noderrd import config as configuration
+from noderrd import settings
 from noderrd.control import lanes, policy, resolve
 
 
@@ -134,3 +135,75 @@ def test_the_spec_survives_its_file(tmp_path):
     spec.write(tmp_path / "spec.json")
     assert type(spec).read(tmp_path / "spec.json") == spec
     assert dataclasses.asdict(spec)["venues"][0]["password"] == "secret"
+
+
+TABLE = '\n[ticks.nms]\n"0" = "0.0001"\n"1" = "0.01"\n'
+
+
+def configured(tmp_path, *changes, policy_text=desk.POLICY):
+    """A spec of a changed noderrd.toml."""
+    path = desk.write(tmp_path, policy_text)
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    config = configuration.read(path)
+    loaded = policy.from_disk(config.rules_paths())
+    return resolve.lane_spec(config, loaded.policy, lanes.places("lane0", config.node.state), None)
+
+
+def test_a_tick_table_becomes_bands_of_px_and_its_finest_tick(tmp_path):
+    spec = configured(
+        tmp_path,
+        ('tick = "0.05"', 'ticks = "nms"'),
+        ('[[instrument]]\nsymbol = "AAPL"\nvenue = "NSDQ"', TABLE + '\n[[instrument]]\nsymbol = "AAPL"\nvenue = "NSDQ"'),
+    )
+    assert spec.tick_tables == [[(0, 1), (10_000, 100)]]
+    assert [(it.tick, it.tick_table) for it in spec.instruments] == [(100, 0), (100, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("", "ticks: expected one of the tables under [ticks], found nms"),
+        ('[ticks.nms]\n"1" = "0.01"\n', "the first one from 0 on"),
+        ('[ticks.nms]\n"0" = "0"\n', "ticks of more than nothing"),
+        ('[ticks.nms]\n"low" = "0.01"\n', "expected prices as keys, found low"),
+        ('[ticks.nms]\n"0" = "0.00001"\n', "is no multiple of 1/10000"),
+    ],
+)
+def test_a_tick_table_that_is_none_is_refused(tmp_path, table, expected):
+    with pytest.raises(settings.SettingsError) as caught:
+        configured(tmp_path, ('tick = "0.05"', 'ticks = "nms"'), ("[venue.NSDQ]", table + "\n[venue.NSDQ]"))
+    assert expected in str(caught.value)
+
+
+def test_sources_are_joined_where_there_is_a_group(tmp_path):
+    spec = configured(
+        tmp_path,
+        ('itch_a = "127.0.0.1:1"', 'itch_a = "239.255.1.1:1"\nsource_a = "10.0.0.1, 10.0.0.2"\ninterface = "10.1.0.1"\ninterface_b = "10.1.0.2"'),
+    )
+    assert spec.venues[0].lines() == [("239.255.1.1:1", "10.1.0.1", "10.0.0.1, 10.0.0.2"), ("", "10.1.0.2", "")]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('source_a = "10.0.0.1"', "source_a: expected a multicast line to join it for, found 127.0.0.1:1"),
+        ('source_b = "nobody"', "source_b: expected IPv4 addresses, parted by commas"),
+        ('interface = "eth0"', "interface: expected an IPv4 address"),
+    ],
+)
+def test_a_source_or_interface_that_is_none_is_refused(tmp_path, line, expected):
+    with pytest.raises(settings.SettingsError) as caught:
+        configured(tmp_path, ('itch_a = "127.0.0.1:1"', f'itch_a = "127.0.0.1:1"\n{line}'))
+    assert expected in str(caught.value)
+
+
+def test_a_calendar_is_the_policy_s(tmp_path):
+    regular = "schedule regular {\n  Mon-Fri 09:30-16:00 America/New_York\n}\n"
+    spec = configured(tmp_path, ("armed = true", 'armed = true\ncalendar = "regular"'), policy_text=desk.POLICY + regular)
+    assert [v.hours.get("name") for v in spec.venues] == [None, "regular"]
+    with pytest.raises(resolve.Unresolved, match="the policy has no such"):
+        configured(tmp_path, ("armed = true", 'armed = true\ncalendar = "other"'), policy_text=desk.POLICY + regular)

@@ -129,6 +129,33 @@ def test_both_bounds_are_told():
     assert [fast.apply(kind=itch.A, ref=k, px=5, qty=1) for k in range(1, 16)] == [1] * 14 + [book.TABLE_FULL]
 
 
+@pytest.mark.parametrize("ref", [2**60, 2**61 - 1, 2**61 + 5, 2**63 - 1, -1])
+def test_a_reference_that_has_no_key_is_told_and_never_taken_for_another(ref):
+    """References have 64 bits on the wire, keys 60 for them: 2^61 + 5 and 5 would be the same."""
+    fast = Fast()
+    assert fast.apply(kind=itch.A, ref=5, px=100, qty=9) == 1
+    before = fast.levels(0), fast.orders()
+    assert fast.apply(kind=itch.A, ref=ref, px=100, qty=1) == book.REFERENCE_TOO_LARGE
+    assert fast.apply(kind=itch.U, ref=5, new_ref=ref, px=100, qty=1) == book.REFERENCE_TOO_LARGE
+    for kind in (itch.D, itch.X, itch.E, itch.C):
+        assert fast.apply(kind=kind, ref=ref, qty=1) == book.UNKNOWN_ORDER
+    assert fast.apply(kind=itch.U, ref=ref, new_ref=6, px=100, qty=1) == book.UNKNOWN_ORDER
+    assert (fast.levels(0), fast.orders()) == before
+    assert fast.apply(kind=itch.A, ref=2**60 - 1, px=101, qty=1) == 1
+    assert fast.apply(kind=itch.D, ref=2**60 - 1) == 1
+
+
+def test_every_quantity_of_the_wire_is_held():
+    fast, most = Fast(), 2**32 - 1
+    fast.apply(kind=itch.A, ref=1, px=100, qty=most)
+    fast.apply(kind=itch.A, ref=2, px=100, qty=most)
+    assert fast.levels(0) == [(100, 2 * most, 2)]
+    fast.apply(kind=itch.X, ref=1, qty=most - 1)
+    assert fast.levels(0) == [(100, most + 1, 2)]
+    assert fast.apply(kind=itch.D, ref=2) == 1
+    assert fast.levels(0) == [(100, 1, 1)]
+
+
 def test_a_replace_keeps_the_side_and_tells_both_halves():
     fast = Fast()
     fast.apply(kind=itch.A, ref=1, side=1, px=100, qty=9)

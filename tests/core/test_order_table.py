@@ -29,6 +29,11 @@ def find(head: np.ndarray, table: np.ndarray, key: int) -> int:
 
 
 @entry
+def wants(head: np.ndarray, table: np.ndarray) -> bool:
+    return order_table.wants(head, table)
+
+
+@entry
 def home(head: np.ndarray, key: int, mask: int) -> int:
     return order_table.home(head, key, mask)
 
@@ -83,6 +88,19 @@ def test_references_that_rise_are_never_displaced():
         if ref > 200:
             assert remove(head, table, key(ref - 200)) >= 0
     assert head[0]["displaced"] == head[0]["crowded"] == 0
+
+
+def test_old_orders_that_references_wrap_round_to_are_noticed_before_they_cost():
+    """Where a third of the slots is still taken by old orders, each of them moves all that follow one further on."""
+    head, table = np.zeros(1, TABLE_HEAD), np.zeros(1 << 14, ORDER_REF)
+    for ref in range(0, 1 << 14, 3):
+        insert(head, table, key(ref), 1)
+    ref = 1 << 14
+    while not wants(head, table):
+        insert(head, table, key(ref), 1)
+        ref += 1
+    assert ref - (1 << 14) < 1000
+    assert head[0]["crowded"] < 1 << 15
 
 
 def test_references_far_apart_crowd_until_they_are_hashed():

@@ -217,6 +217,17 @@ def test_lot_and_tick(desk):
     assert desk.ask(px=BID + 1) == Denial.TICK
 
 
+@pytest.mark.parametrize(("px", "tick"), [(999_900, 50), (999_950, 50), (999_949, 50), (1_000_000, 100), (1_000_100, 100), (1_000_200, 200)])
+def test_a_tick_may_depend_on_the_price(desk, px, tick):
+    """Below 100.00 it is 0.005, from there on 0.01, from 100.02 on 0.02."""
+    table = desk.lane[0]["tick_tables"][1]
+    table["n"], table["px"][:3], table["tick"][:3] = 3, [0, 1_000_000, 1_000_200], [50, 100, 200]
+    desk.insts[INST]["tick_table"], desk.insts[INST]["tick"] = 2, 50
+    assert desk.ask(px=px) == (Denial.PASS if px % tick == 0 else Denial.TICK)
+    assert desk.ask(px=px + tick // 2) == Denial.TICK
+    assert desk.verdict[:2].tolist() == [tick, px + tick // 2]
+
+
 def test_a_value_that_would_overflow_denies(desk):
     desk.insts["multiplier"] = NO_LIMIT // (BID * 100)
     assert desk.ask() == Denial.PASS

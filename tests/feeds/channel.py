@@ -9,9 +9,10 @@ from naive_book import NaiveBook
 from core import itch
 from core.codes import BookState, Counter
 from core.jit import entry
+from core.layout import RX_DATAGRAM
 from noderrd.bench.traffic import Traffic
 from noderrd.feeds import moldudp64
-from noderrd.lane import feed, prepare
+from noderrd.lane import feed, held, prepare
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, VenueSpec
 from noderrd.lane.work import make
@@ -84,6 +85,19 @@ def decode(buf: np.ndarray, size: int, msg: np.ndarray) -> int:
     return itch.decode(buf, 0, size, msg)
 
 
+@entry
+def hours(lane: np.ndarray, work: np.ndarray, insts: np.ndarray, v: int, now_ns: int) -> bool:
+    short = feed.hours(lane, work, insts, v, now_ns)
+    feed.settle(work, insts)
+    work[0]["n_touched"] = 0
+    return short
+
+
+@entry
+def held_one(lane: np.ndarray, work: np.ndarray, v: int) -> int:
+    return held.receive(lane, work[0]["held"], v, work[0]["headers"], work[0]["data"].ctypes.data, RX_DATAGRAM, 1)
+
+
 class Channel:
     """One venue, three symbols, two lines, and servers that retransmit what was said."""
 
@@ -122,6 +136,19 @@ class Channel:
         self.work[0]["data"][: len(datagram)] = np.frombuffer(datagram, np.uint8)
         it = self.shared
         take(it.lane, self.work, it.insts, it.px, it.qty, it.cnt, it.table, it.locates, it.products, 0, line, len(datagram), self.now)
+
+    def take_held(self):
+        """Take what was kept while the books were rebuilt, as the loop does; gives how many datagrams."""
+        it, n = self.shared, 0
+        while self.row["held"] and held_one(it.lane, self.work, 0):
+            size, n = int(self.work[0]["headers"][0]["len"]), n + 1
+            take(it.lane, self.work, it.insts, it.px, it.qty, it.cnt, it.table, it.locates, it.products, 0, feed.LINE_HELD, size, self.now)
+        return n
+
+    def schedule(self):
+        """Look at the calendar; True when its hours run out."""
+        it = self.shared
+        return bool(hours(it.lane, self.work, it.insts, 0, self.now))
 
     def tick(self, ns):
         """Let time pass, a millisecond's housekeeping at a time."""

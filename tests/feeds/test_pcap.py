@@ -1,7 +1,9 @@
 """Packet captures: every form, every damage, and bytes that are none."""
 
+import struct
+
 import pytest
-from feeds.captures import SOURCE, TARGET, classic, ethernet, ng, tcp, udp
+from feeds.captures import SOURCE, TARGET, block, classic, ethernet, ng, tcp, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +43,37 @@ def test_cooked_and_loopback():
     for link, head in frames.items():
         content = classic([head + udp(b"x")], link=link)
         assert [pcap.segment(packet).payload for packet in pcap.packets(content)] == [b"x"]
+
+
+def ip6(payload, extensions=b"", protocol=17):
+    body = extensions + payload
+    return b"\x60\0\0\0" + len(body).to_bytes(2, "big") + bytes([0 if extensions else protocol, 64]) + bytes(32) + body
+
+
+@pytest.mark.parametrize("extensions", [b"", b"\x3c\0" + bytes(6) + b"\x11\x01" + bytes(14)])
+def test_ip_version_6(extensions):
+    """Hop-by-hop options, then destination options, then UDP."""
+    datagram = udp(b"six")[20:]
+    for link, head in ((pcap.ETHERNET, bytes(12) + b"\x86\xdd"), (pcap.RAW, b""), (pcap.SLL, bytes(14) + b"\x81\0\0\x05\x86\xdd")):
+        assert pcap.segment(pcap.Packet(0, link, head + ip6(datagram, extensions), 0)).payload == b"six"
+    assert pcap.segment(pcap.Packet(0, pcap.RAW, ip6(datagram, b"\x11\xff" + bytes(6)), 0)) is None  # a length beyond the packet
+
+
+def test_a_total_length_that_the_card_was_to_fill_in():
+    sent = bytearray(udp(b"large"))
+    sent[2:4] = b"\0\0"
+    assert pcap.segment(pcap.Packet(0, pcap.RAW, bytes(sent), 0)).payload == b"large"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_interface_s_clock_and_the_block_that_was_before_the_enhanced_one(order):
+    offset = struct.pack(order + "HHq", 14, 8, 1000) + struct.pack(order + "HHB3x", 9, 1, 3)
+    content = block(order, 0x0A0D0D0A, struct.pack(order + "IHHq", 0x1A2B3C4D, 1, 0, -1))
+    content += block(order, 1, struct.pack(order + "HHI", pcap.RAW, 0, 0) + offset + bytes(4))
+    content += block(order, 2, struct.pack(order + "HHIIII", 0, 7, 0, 5250, len(udp(b"x")), len(udp(b"x"))) + udp(b"x"))
+    (packet,) = pcap.packets(content)
+    assert packet.ts_ns == 1_005_250_000_000
+    assert pcap.segment(packet).payload == b"x"
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -80,6 +80,7 @@ def test_each_line_keeps_its_own_account(channel_of):
     assert row["duplicate"].tolist() == [0, 2]
     assert row["out_of_order"].tolist() == [0, 1]
     assert row["received"].tolist() == [100, 100]
+    assert row["late"].tolist() == [0, 10]  # then b leaves one out and is ahead
     assert channel.count(Counter.GAP_MESSAGES) <= 2  # line a had it all: b was ahead for a moment, where it had left one out
     channel.equals(naive(messages))
 

@@ -5,15 +5,17 @@ import socket
 
 import numpy as np
 import pytest
-from feeds.channel import MILLISECOND, SESSION, Channel, flow, head, naive, packets
+from feeds.channel import MILLISECOND, SESSION, Channel, flow, head, naive, opening, packets
+from feeds.test_recovery import RATES, arrivals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codes import BookState, Counter, Rebuild
+from core.codes import BookState, Counter, JournalKind, Rebuild
 from core.soupbintcp import END, frame, login_accepted
 from noderrd import logs
 from noderrd.feeds import moldudp64
-from noderrd.lane import snapshot
+from noderrd.journal.replay import Again, Counts
+from noderrd.lane import cold, snapshot, terms
 
 
 def image(messages):
@@ -148,6 +150,158 @@ def test_a_snapshot_of_another_session_is_not_taken(channel_of, server):
     assert channel.row["next_seq"] == 101
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_comes_while_books_are_rebuilt_is_applied_to_them(channel_of, server, kept):
+    """The feed goes on, nobody retransmits, and one snapshot is enough; without what was kept it would not be."""
+    messages = flow(20, 900)
+    channel = stuck(channel_of, server, messages, 300)
+    each = packets(messages, 0, most=1)
+    server.answer = whole(messages[:320])
+    it = snapshot.Snapshots(channel.spec, channel.shared, channel.work, logs.get("test"))
+    it.step(0)
+    for k in range(300, len(messages)):  # both lines, each without what the other has
+        channel.arrive(k % 2, each[k])
+        channel.arrive(1 - k % 2, each[k - 1])
+    before = channel.levels(0, 0)
+    if not kept:
+        channel.work[0]["held"][0]["used"] = 0
+    while channel.row["rebuild"] != Rebuild.NONE:
+        assert not channel.take_held()
+        it.step(0)
+        server.poll()
+    assert channel.levels(0, 0) != before
+    channel.tick(MILLISECOND)
+    assert channel.row["state"] == (BookState.GAP if channel.row["held"] else 0)  # never LIVE before it is whole
+    assert (channel.take_held() > 500) is kept
+    channel.tick(2 * MILLISECOND)
+    assert not channel.requests()
+    assert channel.row["next_seq"] == (len(messages) + 1 if kept else 321)
+    channel.equals(naive(messages if kept else messages[:320]))
+    assert channel.row["state"] == 0
+    assert channel.count(Counter.HELD_LOST) == 0
+
+
+def test_what_is_kept_is_bounded_and_the_rest_is_asked_for(channel_of, server):
+    messages = flow(21, 900)
+    channel = stuck(channel_of, server, messages, 300)
+    each = packets(messages, 0, most=1)
+    server.answer = whole(messages[:320])
+    it = snapshot.Snapshots(channel.spec, channel.shared, channel.work, logs.get("test"))
+    channel.work[0]["held"][0]["size"] = 20_000
+    it.step(0)
+    for k in range(300, len(messages)):
+        channel.arrive(0, each[k])
+    while channel.row["rebuild"] != Rebuild.NONE:
+        it.step(0)
+        server.poll()
+    channel.take_held()
+    assert channel.count(Counter.HELD_LOST) > 100
+    assert 321 < channel.row["next_seq"] < len(messages)
+    channel.recover()
+    channel.equals(naive(messages))
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("rates", RATES)
+def test_snapshots_alone_recover_from_any_loss(channel_of, server, rates, seed):
+    """Nobody retransmits and the feed goes on all the time: the final books are exact, and no message is applied to a book that has it."""
+    messages = flow(seed + 31, 1200)
+    channel = channel_of(messages, servers=0, glimpse=server.address)
+    it = snapshot.Snapshots(channel.spec, channel.shared, channel.work, logs.get("test"))
+    said = 0
+
+    def cold():
+        server.answer = whole(messages[:said]) if said > len(opening()) else b""
+        if channel.row["rebuild"] != Rebuild.NONE:
+            it.step(0)
+            server.poll()
+        channel.take_held()
+
+    losses = {key: value for key, value in RATES[rates].items() if key != "answers"}
+    for line, datagram in arrivals(packets(messages, seed), seed, **losses):
+        channel.arrive(line, datagram)
+        found = moldudp64.read(datagram)
+        said = max(said, found.seq + len(found.messages) - 1)
+        channel.tick(10 * MILLISECOND)
+        cold()
+    for _ in range(4000):
+        said = len(messages)
+        channel.arrive(0, moldudp64.write(SESSION, len(messages) + 1))
+        channel.tick(10 * MILLISECOND)
+        cold()
+        if channel.row["next_seq"] == len(messages) + 1 and channel.row["state"] == 0:
+            break
+    channel.equals(naive(messages))
+    assert channel.row["state"] == 0
+    assert not channel.shared.insts["state"].any()
+    assert channel.count(Counter.UNKNOWN_ORDER) == channel.count(Counter.BOOK_FULL) == 0
+    if losses.get("drop", (0, 0)) == (0.3, 0.3):
+        assert channel.count(Counter.SNAPSHOTS) > 0
+
+
+def test_another_session_s_first_messages_are_kept_until_its_books_are_empty(channel_of):
+    messages = flow(6, 200)
+    channel = channel_of(messages)
+    for datagram in packets(messages, 6):
+        channel.arrive(0, datagram)
+    channel.arrive(0, moldudp64.write(SESSION, len(messages) + 1, end=True))
+    it = snapshot.Snapshots(channel.spec, channel.shared, channel.work, logs.get("test"))
+    for k in range(0, 60, 5):
+        channel.arrive(0, moldudp64.write(b"SEED000002", k + 1, tuple(messages[k : k + 5])))
+    assert channel.row["rebuild"] == Rebuild.RESTART
+    it.step(0)
+    channel.take_held()
+    channel.tick(2 * MILLISECOND)
+    assert channel.row["next_seq"] == 61
+    assert channel.row["state"] == 0
+    channel.equals(naive(messages[:60]))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_replay_of_the_journal_comes_by_the_same_books(channel_of, server, tmp_path, late):
+    """Books rebuilt from a snapshot, and emptied for another session: the journal holds what that takes."""
+    messages = flow(22, 700)
+    channel = channel_of(messages, glimpse=server.address, table=64 if late else 1 << 10)
+    it = snapshot.Snapshots(channel.spec, channel.shared, channel.work, logs.get("test"))
+    cold.journal_words(channel.shared.lane, JournalKind.START, -1, -1, -1, 1, 0, 1, 0, 0)
+    terms.journal(channel.shared, channel.spec.told())
+    server.answer = whole(messages[:500])
+    each = packets(messages, 0, most=3)
+    if not late:
+        for datagram in each[:50]:
+            channel.arrive(0, datagram)
+    for datagram in each[60:]:
+        channel.arrive(0, datagram)
+    channel.tick(600 * MILLISECOND)
+    for _ in range(400):
+        if channel.row["rebuild"] == Rebuild.NONE:
+            break
+        it.step(0)
+        server.poll()
+    assert channel.count(Counter.SNAPSHOTS) == 1
+    channel.recover()
+    channel.equals(naive(messages))
+    if not late:
+        channel.arrive(0, moldudp64.write(SESSION, len(messages) + 1, end=True))
+        channel.arrive(0, moldudp64.write(b"SEED000002", 1, tuple(messages[:20])))
+        it.step(0)
+        channel.take_held()
+    rows = channel.shared.journal[: int(channel.shared.control[0]["journal_head"])]
+    place = tmp_path / "again"
+    place.mkdir()
+    again = Again(place, None, Counts())
+    again.run(iter(rows))
+    for one, other in ((again._lane(), channel.shared),):
+        assert one.insts["n"].tolist() == other.insts["n"].tolist()
+        for inst in range(3):
+            for side in (0, 1):
+                n = one.insts[inst]["n"][side]
+                for block in ("px", "qty", "cnt"):
+                    assert getattr(one, block)[inst, side, :n].tolist() == getattr(other, block)[inst, side, :n].tolist()
+        assert one.insts["trading"].tolist() == other.insts["trading"].tolist()
+        assert one.venues[0]["next_seq"] == other.venues[0]["next_seq"]
+
+
 def test_tries_are_bounded(channel_of, server):
     messages = flow(15, 300)
     channel = stuck(channel_of, server, messages, 250)
@@ -212,7 +366,7 @@ def test_the_table_grows_and_is_hashed_when_references_crowd(channel_of):
     head_of, table = channel.shared.table_head, channel.shared.table
     for k in range(100):
         table[k]["key"] = ((k * 256) << 3) + 1
-    head_of["used"], head_of["crowded"] = 100, 50
+    head_of["used"], head_of["crowded"] = 100, 300
     snapshot.grow(channel.shared, logs.get("test"))
     assert (len(channel.shared.table), head_of[0]["hashed"], head_of[0]["crowded"], head_of[0]["used"]) == (256, 1, 0, 100)
     head_of["used"] = 200

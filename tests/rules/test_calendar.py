@@ -56,6 +56,22 @@ def test_a_whole_day_ends_at_midnight():
     assert not calendar.inside(weekend, ns("2026-11-30T00:00:00", utc))
 
 
+@pytest.mark.parametrize("begin", ["2026-03-05T12:00:00", "2026-10-29T12:00:00", "2026-11-24T15:00:00", "2026-12-23T23:30:00"])
+def test_stretches_are_the_times_inside(begin):
+    """Minute by minute over two weeks, days included on which clocks change, a half day and a holiday."""
+    first = ns(begin)
+    found = calendar.stretches(TRADING, first, first + 14 * DAY)
+    assert found == sorted(found)
+    assert all(found[k][1] < found[k + 1][0] for k in range(len(found) - 1))
+    for now in range(first, first + 14 * DAY, 60 * SECOND):
+        assert any(a <= now < b for a, b in found) == calendar.inside(TRADING, now), now
+
+
+def test_a_stretch_is_whole_also_where_it_began_before():
+    noon = ns("2026-11-25T12:00:00")
+    assert calendar.stretches(TRADING, noon, noon + 1)[0] == (ns("2026-11-25T09:30:00"), ns("2026-11-25T16:00:00"))
+
+
 @pytest.mark.parametrize("after", ["2026-11-25T00:00:00", "2026-11-29T02:59:59", "2026-11-29T03:00:00", "2026-03-07T12:00:00", "2026-10-31T12:00:00"])
 def test_next_time_is_the_first_minute_that_fits(after):
     moment = Moment(calendar.days(["Sun"]), 180, "America/New_York", 0)
