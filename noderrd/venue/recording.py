@@ -1,4 +1,4 @@
-"""Replay of a recorded day: an ITCH 5.0 BinaryFILE, published as it was.
+"""Replay of a recorded day: ITCH 5.0 as it was recorded (BinaryFILE, or a capture of MoldUDP64), published as it was.
 
 A BinaryFILE is a sequence of messages, each behind its length in two bytes: the very blocks of MoldUDP64, so that replaying is copying. The
 venue keeps the books of the instruments that its file lists. A recording may begin after the trading action that opened a symbol: one is
@@ -14,7 +14,7 @@ from core.bigendian import get_u16, get_u48
 from core.integer import i64
 from core.jit import entry, kernel
 from core.layout import LOCATES, MESSAGE
-from noderrd.feeds.binaryfile import unpack
+from noderrd.feeds import recording
 from noderrd.venue.tell import SYNTHETIC, publish, room, tell
 
 MORE = matching.MORE
@@ -44,12 +44,12 @@ TAPE = np.dtype(
 
 
 def read(path: Path) -> np.ndarray:
-    """Read a BinaryFILE, gzip by content: uint8[n], cut after its last whole message. Raises OSError, ValueError for a torn file or an empty one."""
-    data, intact = unpack(path)
-    if not intact:
-        message = f"{path}: the gzip file is damaged or cut short"
+    """Read a recording, whatever it lies in, as a BinaryFILE: uint8[n]. Raises OSError; ValueError for one that is damaged, torn or empty."""
+    found = recording.read(path)
+    if found.damaged_at is not None:
+        message = f"{path}: damaged or cut short at offset {found.damaged_at}"
         raise ValueError(message)
-    tape = np.frombuffer(data, np.uint8).copy()  # to numba a buffer that may not be written to is of another type
+    tape = found.data.copy()  # to numba a buffer that may not be written to is of another type
     end = int(whole(tape))
     if end == 0:
         message = f"{path}: no whole message"

@@ -3,10 +3,11 @@
 import gzip
 
 import pytest
+from feeds.captures import classic, ethernet, udp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noderrd.feeds import binaryfile, recording
+from noderrd.feeds import binaryfile, moldudp64, recording
 from noderrd.venue import recording as tape
 
 MESSAGES = [b"S" + bytes(2) + k.to_bytes(8, "big") + b"Q" for k in range(4000)]
@@ -56,3 +57,9 @@ def test_any_change_gives_bytes_and_no_exception(tmp_path_factory, changes):
     for at, value in changes:
         broken[at] = value
     binaryfile.unpack(put(tmp_path_factory.mktemp("unpack"), bytes(broken)))
+
+
+def test_an_exchange_replays_captures_too(tmp_path):
+    datagrams = [moldudp64.write(b"SEED000001", k + 1, tuple(MESSAGES[k : k + 10])) for k in range(0, 100, 10)]
+    path = put(tmp_path, gzip.compress(classic([ethernet(udp(one)) for one in datagrams])))
+    assert bytes(tape.read(path)) == PLAIN[: len(PLAIN) * 100 // len(MESSAGES)]

@@ -27,6 +27,22 @@ def test_a_late_joiner_walks_up_from_message_one(make):
     assert sum(q for _, q in book(desk, 0)) == 3 * 1000 + 300 * 10
 
 
+def test_a_late_joiner_is_told_no_trade_of_the_past(make):
+    """Halts and trades of the morning lie in one datagram of the retransmission: what halts is told, what traded is not."""
+    venue = Exchange()
+    venue.open_market()
+    for _ in range(60):
+        venue.trading(1, b"T")
+        venue.print_trade(1, b"B", 100, 999_900)
+    venue.add(1, 1000, b"B", 10, 990_000)
+    desk = make(open_market=False, exchange=venue)
+    desk.until(lambda: not (desk.shared.venues[0]["state"] | desk.shared.insts["state"]).any())
+    assert desk.shared.venues[0]["next_seq"] == len(venue.feed.said) + 1
+    assert desk.count(Counter.INTENTS) == 0
+    desk.send(b"B", 100, 999_900)  # one of the present is
+    assert desk.count(Counter.INTENTS) == 1
+
+
 def test_a_message_lost_on_one_line_is_no_loss(desk):
     before = desk.count(Counter.GAPS)
     desk.venue.add(desk.inst + 1, desk.ref + 1, b"B", 10, 999_700, lines="a")
