@@ -3,7 +3,7 @@
 Structure of arrays (what the lane has): prices, shares and orders of a side's levels each lie together. Array of structures: price, shares and orders
 of a level lie together; the kernels get views into it, so that nothing else differs (but for the stride, which is then not known to the compiler).
 `narrow` is one symbol and fits a cache, `wide` is many. Cache misses are counted by cachegrind where it is installed, on a plain CPU target, because
-valgrind does not know every instruction: one run without messages is subtracted from one with them.
+valgrind does not know every instruction: a run without messages is subtracted from one with them, and so is what it takes to make the messages up.
 """
 
 import os
@@ -38,22 +38,27 @@ class Both:
         from noderrd.bench.traffic import Traffic
 
         symbols, live = (SYMBOLS, LIVE) if case == "wide" else (1, 100)
-        self.traffic, self.books = {}, {}
+        self.traffic: dict[str, Traffic] = {}
+        self.books: dict[str, Books] = {}
         for kind in kinds:
             self.traffic[kind] = Traffic(1, symbols, live, DEPTH)
-            self.books[kind] = Books(symbols, LEVELS, 1 << (live * 2).bit_length(), hashed=False)
+            if kind == "none":
+                self.traffic[kind].messages(live)
+                continue
+            self.books[kind] = Books(symbols, LEVELS, 1 << (live * 2).bit_length(), hashed=True)
             if kind == "aos":
                 levels = np.zeros((symbols, 2, LEVELS, 3), np.int64)
                 self.books[kind].px, self.books[kind].qty, self.books[kind].cnt = (levels[..., k] for k in range(3))
             self.books[kind].take(*self.traffic[kind].messages(live))
 
     def take(self, kind: str, n: int) -> float:
-        """Apply the next n messages; gives ns a message."""
-        return self.books[kind].take(*self.traffic[kind].messages(n))
+        """Apply the next n messages; gives ns a message. Of `none` they are only made up."""
+        data, offsets = self.traffic[kind].messages(n)
+        return self.books[kind].take(data, offsets) if kind in self.books else 0.0
 
 
 def misses(case: str, kind: str, n: int) -> dict[str, float]:
-    """Count first-level and last-level data misses a message with cachegrind; empty where it is not installed."""
+    """Count first-level and last-level data misses a message with cachegrind, what made the messages up included; empty where it is not installed."""
     if shutil.which("valgrind") is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +71,7 @@ def misses(case: str, kind: str, n: int) -> dict[str, float]:
         for messages in (1, n):
             said = subprocess.run([*grind, *program, str(messages)], env=environment, capture_output=True, text=True, check=True).stderr
             found.append([int(count.replace(",", "")) for _, count in COUNTS.findall(said)])
-    first, last = (round((b - a) / n, 2) for a, b in zip(*found, strict=True))
+    first, last = ((b - a) / n for a, b in zip(*found, strict=True))
     return {"d1_misses": first, "lld_misses": last}
 
 
@@ -87,10 +92,12 @@ def run(quick: bool) -> Iterator["Row"]:
             message = "the two layouts do not hold the same books"
             raise ValueError(message)
         del both
-        counted = {kind: misses(case, kind, n) for kind in ("soa", "aos")}
+        made = misses(case, "none", n)
+        counted = {kind: {name: round(value - made[name], 3) for name, value in misses(case, kind, n).items()} for kind in ("soa", "aos")}
         more = {f"{name}_{kind}": value for kind, found in counted.items() for name, value in found.items()}
-        if counted["soa"] and counted["aos"]["d1_misses"]:
-            more["d1_fewer_in_soa"] = round(1 - counted["soa"]["d1_misses"] / counted["aos"]["d1_misses"], 3)
+        for name, value in counted["aos"].items():
+            if value > 0:
+                more[name.replace("misses", "fewer_in_soa")] = round(1 - counted["soa"][name] / value, 3)
         yield Row("layout", case, "ns", samples["soa"], "array of structures", samples["aos"], more)
 
 
