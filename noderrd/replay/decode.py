@@ -81,8 +81,8 @@ def captured(content: bytes, *, whole: bool) -> Iterator[Shown]:
     except pcap.Damaged as error:
         raise Stopped(str(error)) from None
     if not whole:
-        message = f"damaged at offset {len(content)}"
-        raise Stopped(message)
+        why = f"damaged at offset {len(content)}"
+        raise Stopped(why)
     if streams.broken:
         why = f"{streams.broken} TCP streams are no SoupBinTCP, or lack segments"
         raise Stopped(why)

@@ -163,6 +163,7 @@ def test_what_comes_while_books_are_rebuilt_is_applied_to_them(channel_of, serve
         channel.arrive(k % 2, each[k])
         channel.arrive(1 - k % 2, each[k - 1])
     before = channel.levels(0, 0)
+    channel.requests()  # those before the snapshot
     if not kept:
         channel.work[0]["held"][0]["used"] = 0
     while channel.row["rebuild"] != Rebuild.NONE:
