@@ -13,6 +13,7 @@ STAGES = ("kernel", "decode", "book", "features", "model", "strategy", "risk", "
 PATH = STAGES[: STAGES.index("tick_to_trade")]
 BARS = " ▁▂▃▄▅▆▇█"
 SHOWN_FIRST = ("tick_to_trade", "ack", "kernel", "model", "strategy", "risk", "send", "fill", "book", "decode", "features", "route", "encode")
+LATENCIES = 4  # lines of latency that own orders leave, at least
 SEVERITIES = ("critical", "warning", "info")
 CLOSED = {"FILLED", "CANCELED", "REPLACED", "REJECTED", "EXPIRED", "DENIED", "NONE"}
 Answer = Mapping[str, Any]
@@ -206,6 +207,20 @@ def positions(facts: Facts, most: int) -> RenderableType:
     return table
 
 
+def orders(rows: Sequence[Answer]) -> RenderableType:
+    """Show own orders that can still fill."""
+    right = ("px", "leaves", "filled")
+    table = plain("order", "strategy", "symbol", "at", "side", *right, "status", right=right)
+    for row in rows:
+        side = Text(str(row["side"]).lower(), "green" if str(row["side"]).lower() == "buy" else "magenta")
+        status = str(row["ord_status"]).lower().replace("_", " ")
+        table.add_row(
+            str(row["cl_ord_id"]).lstrip("0"), str(row["strategy"]), str(row["symbol"]), str(row["venue"]), side, str(row["px"]),
+            f"{row['leaves_qty']:,}", f"{row['cum_qty']:,}", status,
+        )  # fmt: skip
+    return table
+
+
 def money(value: Decimal) -> Text:
     """Write an amount with two decimals; losses in red."""
     return Text(f"{value:,.2f}", "red" if value < 0 else "")
@@ -232,6 +247,10 @@ def page(facts: Facts, lines: int = 24, columns: int = 80, now_ns: int = 0) -> R
     few = min(sum(map(len, known.values())) if facts.symbol else len(known), max(room // 3, 1))
     held = max(room // 4, 1)
     count = max(room - few - held, 1)
+    can_fill = [o for o in facts.orders.get("orders", []) if str(o["ord_status"]).upper() not in CLOSED and facts.symbol in {"", o["symbol"]}]
+    own = can_fill[-max((count - LATENCIES) // 2, 0) :] if count - LATENCIES > 1 else []
+    count -= len(own) + 1 if own else 0
     stages = STAGES if count >= len(STAGES) else SHOWN_FIRST[:count]
     told = (head(facts), venues(facts), alerts(facts, now_ns), host(facts))
-    return Group(*told, books(facts, few), positions(facts, held), latency(facts, stages, max(columns - 56, 8)))
+    shown = (books(facts, few), positions(facts, held), *([orders(own)] if own else []))
+    return Group(*told, *shown, latency(facts, stages, max(columns - 56, 8)))

@@ -45,7 +45,11 @@ def answers():
         for k, s in enumerate(("AAPL", "AMZN", "GOOG", "MSFT"))
         for t in ("quotes", "taker")
     ]  # fmt: skip
-    orders = [{"strategy": "quotes", "symbol": "AAPL", "ord_status": status} for status in ("NEW", "FILLED", "PARTIALLY_FILLED")]
+    orders = [
+        {"cl_ord_id": f"{0x0100000000AA + k:014X}", "strategy": "quotes", "symbol": "AAPL", "venue": "NSDQ", "side": "Buy" if k else "Sell",
+         "px": "100.01", "leaves_qty": 1_000 * k, "cum_qty": 50, "ord_status": status}
+        for k, status in enumerate(("NEW", "FILLED", "PARTIALLY_FILLED"))
+    ]  # fmt: skip
     return {
         "status": {
             "version": "0.1.0",
@@ -175,6 +179,18 @@ def test_drilling_down_shows_a_symbol_venue_by_venue():
     assert "MSFT" not in shown
     shown, _ = keys(Asked(), "n", "a")
     assert "MSFT" in shown
+
+
+def test_open_orders_have_lines_where_there_is_room():
+    facts = it.Facts(**answers())
+    assert "100000000AC" in drawn(facts, 80, 24)
+    assert [drawn(facts, 100, 40).count(status) for status in (" new ", " filled ", " partially filled")] == [
+        1,
+        1,
+        1,
+    ]  # `filled` is the column's name
+    assert "100000000AC" not in drawn(it.Facts(**answers(), symbol="GOOG"), 80, 40)
+    assert "100000000AC" not in drawn(facts, 80, 16)
 
 
 def test_help_names_every_key():
