@@ -184,11 +184,7 @@ def test_drilling_down_shows_a_symbol_venue_by_venue():
 def test_open_orders_have_lines_where_there_is_room():
     facts = it.Facts(**answers())
     assert "100000000AC" in drawn(facts, 80, 24)
-    assert [drawn(facts, 100, 40).count(status) for status in (" new ", " filled ", " partially filled")] == [
-        1,
-        1,
-        1,
-    ]  # `filled` is the column's name
+    assert [drawn(facts, 100, 40).count(f"100000000A{last}") for last in "ABC"] == [1, 0, 1], "what has ended is not shown"
     assert "100000000AC" not in drawn(it.Facts(**answers(), symbol="GOOG"), 80, 40)
     assert "100000000AC" not in drawn(facts, 80, 16)
 
