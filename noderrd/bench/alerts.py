@@ -25,7 +25,7 @@ NAME = "alerts"
 ALERTS, REFERENCE = 1_000, 100
 ROUNDS, QUICK_ROUNDS = 200, 5
 SECOND = 1_000_000_000
-PAST_S = 3_600
+PAST_S, QUICK_PAST_S = 3_600, 60
 SYMBOLS, VENUES = 20, 3
 WINDOWS_S = (5, 10, 30, 60, 300, 3_600)
 PERIOD_US = 1e6
@@ -51,9 +51,9 @@ def policy(n: int) -> model.Policy:
 
 
 class Desk:
-    """A watcher of `n` alerts, and an hour that was measured."""
+    """A watcher of `n` alerts, and a past that was measured."""
 
-    def __init__(self, folder: Path, n: int) -> None:
+    def __init__(self, folder: Path, n: int, past_s: int) -> None:
         self._watcher, self._windows = Watcher(folder, logs.get(NAME)), Windows()
         self._counts = np.zeros((len(Stage), 27_648), np.int64)
         self._measures = Measures(lambda ns: self._windows.over(ns, self._now_ns), Figures())
@@ -61,7 +61,7 @@ class Desk:
         self._watcher.watch(made)
         self._measures.watch(made.alerts)
         self._random, self._now_ns = np.random.default_rng(3), 1_800_000_000 * SECOND
-        for _ in range(PAST_S):
+        for _ in range(past_s):
             self._second()
 
     def _second(self) -> None:
@@ -84,9 +84,10 @@ class Desk:
 
 
 def run(quick: bool) -> Iterator[Row]:
-    """Measure; quick: a few rounds."""
+    """Measure; quick: a few rounds, on a minute."""
+    past_s = QUICK_PAST_S if quick else PAST_S
     with tempfile.TemporaryDirectory(prefix="noderrd-bench-") as place:
-        many, few = Desk(Path(place) / "many", ALERTS), Desk(Path(place) / "few", REFERENCE)
+        many, few = (Desk(Path(place) / str(n), n, past_s) for n in (ALERTS, REFERENCE))
         pairs = [(many.round(), few.round()) for _ in range(QUICK_ROUNDS if quick else ROUNDS)]
     took, reference = np.array(pairs).T
     more = {"alerts": ALERTS, "share_of_period": figure(float(np.percentile(took, 99)) / PERIOD_US)}
