@@ -103,6 +103,11 @@ TRADING: dict[str, tuple[str, tuple[str, ...], str]] = {
         "Where the time of single orders went: stages up to send sum to tick_to_trade, ack and fill count from the send.",
     ),
     "noderrd_orders_unread_total": ("counter", (), "Orders that are missing in noderrd_order_path_seconds: the lane was quicker than its reader."),
+    "noderrd_orders_stamped_late_total": (
+        "counter",
+        (),
+        "Orders whose datagram the kernel had stamped later than the lane had it: the clocks disagree by more than the wait, which counts as 0 then.",
+    ),
     "noderrd_fill_ratio": ("gauge", ("strategy", "symbol", "venue"), "Filled over ordered shares of the day's ended orders."),
     "noderrd_slippage_bps": ("gauge", ("strategy", "venue"), "What the day's executions cost against the mid at the decision; positive is a cost."),
     "noderrd_effective_spread_bps": ("gauge", ("strategy", "venue"), "Twice the distance of executions from the mid; negative for a maker."),

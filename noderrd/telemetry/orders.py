@@ -31,6 +31,7 @@ class OrderCollector(Collector):
         yield path_family(self.paths.counts)
         found = self.figures.rows()
         found["noderrd_orders_unread_total"] = [((), float(self.paths.missed))]
+        found["noderrd_orders_stamped_late_total"] = [((), float(self.paths.early))]
         for name, (kind, labels, words) in TRADING.items():
             if kind != "histogram":
                 make = CounterMetricFamily if kind == "counter" else GaugeMetricFamily

@@ -41,6 +41,7 @@ class Paths:
         self._class_of = class_of
         self.counts: dict[Key, np.ndarray] = {}
         self.missed = 0  # orders that the lane overwrote before they were read
+        self.early = 0  # orders whose datagram the lane had before the kernel had stamped it: the clocks disagree
         self._seen, self._fills, self._acked = -1, -1, np.zeros(0, np.int64)
 
     def _of(self, view: LaneView, inst: int) -> np.ndarray:
@@ -70,6 +71,7 @@ class Paths:
             for stage in range(PATH):
                 counted = rows["cut"][:, Stage.KERNEL] != 0 if stage == Stage.KERNEL else np.ones(len(rows), np.bool_)
                 self._add(view, rows["inst"][counted], stage, parts[counted, stage])
+            self.early += int((parts[:, Stage.KERNEL] < 0).sum())
             self._add(view, rows["inst"], Stage.TICK_TO_TRADE, rows["cut"][:, -1])
         orders = shared.orders[(acked != self._acked) & (acked != 0)]
         self._acked = acked

@@ -1,5 +1,7 @@
 """The stages of an order that the kernel has stamped: they begin at its stamp, sum to the whole exactly, and a negative wait is shown."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from core.jit import entry
 from noderrd.lane import waterfall
 from noderrd.lane import work as desk
 from noderrd.telemetry import hdr
-from noderrd.telemetry.waterfall import drain, stages
+from noderrd.telemetry.waterfall import Paths, drain, stages
 
+SPEC = SimpleNamespace(venues=[SimpleNamespace(name="V")], instruments=[SimpleNamespace(venue=0, symbol="GOOG")])
 NS = 1 << 28  # CONTROL mult of a counter that counts nanoseconds
 
 
@@ -38,3 +41,13 @@ def test_stages_sum_to_the_whole_from_the_kernel_s_stamp_on(kernel_ns):
     (bucket,) = np.flatnonzero(lane[0]["histograms"][Stage.TICK_TO_TRADE])
     assert bucket == np.searchsorted(hdr.VALUES, 2_000 + kernel_ns)
     assert lane[0]["histograms"][Stage.KERNEL].sum() == (kernel_ns != 0)
+    paths, view = Paths(lambda _: "all"), SimpleNamespace(spec=SPEC, shared=SimpleNamespace(control=lane[0]["control"]))
+    for name in ("waterfall", "orders", "fills"):
+        setattr(view.shared, name, lane[0][name])
+    control["waterfall_head"] = 0
+    paths.take(view)
+    control["waterfall_head"] = 1
+    paths.take(view)
+    assert (paths.early, paths.missed) == (int(kernel_ns < 0), 0)
+    counted = paths.counts["V", "all"].sum(axis=1)
+    assert (counted[Stage.KERNEL], counted[Stage.DECODE], counted[Stage.TICK_TO_TRADE]) == (kernel_ns != 0, 1, 1)

@@ -1,4 +1,4 @@
-"""Dashboards and rules: what lies in etc/ is what the program writes, and a real Prometheus has an answer to every query."""
+"""Dashboards and rules: what lies in etc/ is what the program writes, and a real Prometheus fires what it should (queries: tests/demo)."""
 
 import json
 import shutil
@@ -94,13 +94,8 @@ def prometheus(lane, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_real_prometheus_answers_every_query(prometheus):
+def test_a_real_prometheus_evaluates_the_rules(prometheus):
     wait(lambda: prometheus("rate(noderrd_orders_total[1m]) > 0"))
-    for name, panels in dashboards.DASHBOARDS.items():
-        for title, _, queries in panels:
-            for query in queries:
-                wait(lambda query=query: prometheus(query), 15)
-                assert prometheus(query), f"{name}: {title}: {query}"
     for record in ("noderrd:tick_to_trade_seconds:p99", "noderrd:feed_messages:rate1m", "noderrd:profit"):
         wait(lambda record=record: prometheus(record), 15)
     firing = {row["metric"]["alertname"] for row in prometheus('ALERTS{alertstate=~"firing|pending"}')}
