@@ -19,6 +19,7 @@ from noderrd.telemetry import hdr
 from noderrd.telemetry.catalog import BOUNDS_NS, COUNTERS, OTHERS, STAGES, TRADING
 from noderrd.telemetry.scores import Score
 
+LIMITS = (*(repr(bound / 1e9) for bound in BOUNDS_NS), "+Inf")
 PREFIX = "noderrd_"
 SECOND = 1_000_000_000
 Sample = tuple[tuple[str, ...], float]
@@ -152,8 +153,8 @@ def path_family(counts: Mapping[tuple[str, str], np.ndarray]) -> Metric:
 
 def histogram(counts: np.ndarray) -> tuple[list[tuple[str, float]], float]:
     """Give the buckets and the sum, which is of each bucket's highest value: as precise as the buckets are."""
-    buckets = [(repr(bound / SECOND), n) for bound, n in zip(BOUNDS_NS, hdr.below(counts, BOUNDS_NS), strict=True)]
-    return [*buckets, ("+Inf", int(counts.sum()))], float(counts.astype(float) @ hdr.VALUES) / SECOND
+    reached = hdr.below(counts, (*BOUNDS_NS, hdr.HIGHEST * 2))
+    return list(zip(LIMITS, reached, strict=True)), hdr.total(counts) / SECOND
 
 
 def _latency(lanes: list[LaneView]) -> Metric:

@@ -30,7 +30,7 @@ alert never warning {{
 }}
 """
 CONFIG = """
-global: {{ scrape_interval: 500ms, evaluation_interval: 500ms }}
+global: {{ scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s }}
 rule_files: ["{rules}"]
 scrape_configs:
   - job_name: noderrd
