@@ -59,6 +59,8 @@ class _Reader(Journal):
         self._by_venue: dict[str, dict[int, float]] = {}
         self._before = 0.0  # worth of everything a second ago
         self._day_of, self._decided = day, dict[tuple[int, int], float]()  # by venue and UserRefNum: the mid when it was sent
+        self._unanswered: set[tuple[int, int]] = set()  # orders and replaces, likewise
+        self.history.keep_ns = SECOND  # nobody asks for more
 
     def row(self, row: np.void) -> None:
         """Take a record."""
@@ -93,22 +95,23 @@ class _Reader(Journal):
             self._day_of.counts[name] += 1
 
     def _sent(self, row: np.void, now: int) -> None:
-        before = set(self._orders)
+        n, before = len(self._orders), next(reversed(self._orders), None)
         super()._sent(row, now)
-        for key in set(self._orders) - before:
+        key = next(reversed(self._orders), None)
+        if key is not None and key != before:  # an order, or what replaces one
             self._decided[key] = self._mid.get(int(row["inst"]), 0.0)
+            self._unanswered.add(key)
         rx = self._rx.get(int(row["strat"]), 0)
-        if rx and len(self._orders) > len(before) and self._day_of.inside(now):
+        if rx and len(self._orders) > n and self._day_of.inside(now):
             self._day_of.latencies["tick_to_trade"].append(float(max(now - rx, 0)))
 
     def _received(self, row: np.void, now: int) -> None:
-        known = {key: order.acked for key, order in self._orders.items() if key[0] == int(row["venue"])}
         super()._received(row, now)
-        if not self._day_of.inside(now):
-            return
-        for key, acked in known.items():
+        for key in [key for key in self._unanswered if key[0] == int(row["venue"])]:
             order = self._orders.get(key)
-            if order is not None and order.acked and not acked:
+            if order is None or order.acked:
+                self._unanswered.discard(key)
+            if order is not None and order.acked and self._day_of.inside(now):
                 self._day_of.latencies["ack"].append(float(now - order.sent_ns))
 
     def _fill(self, order: Order, message: dict[str, Any], venue: int, now: int) -> None:

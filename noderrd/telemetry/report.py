@@ -2,8 +2,9 @@
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def _venues(day: Day) -> list[str]:
     rows = []
     for venue in sorted({fill["venue"] for fill in day.fills}):
         fills = day.table(venue=venue)
-        later = np.array([_later(day, fill) for fill in day.fills if fill["venue"] == venue])
+        later = _later(day, [fill for fill in day.fills if fill["venue"] == venue])
         figures = (
             trading.slippage_bps(fills), trading.effective_spread_bps(fills), trading.realised_spread_bps(fills, later),
             trading.adverse_selection_bps(fills, later),
@@ -126,14 +127,15 @@ def _venues(day: Day) -> list[str]:
     return [f"<h2>Venues</h2><p>Against the mid; realised spread and adverse selection {HORIZON_NS // SECOND} s later.</p>", _table(names, rows)]
 
 
-def _later(day: Day, fill: dict[str, object]) -> float:
-    """Give the mid of a fill's symbol at the horizon, as Day.table has prices; the last one of the day where that is later."""
-    series = day.mids.get(str(fill["symbol"]), [])
-    if not series:
-        return float("nan")
-    times = np.array([t for t, _ in series])
-    at = int(np.searchsorted(times, float(str(fill["ts_ns"])) + HORIZON_NS, side="right")) - 1
-    return series[max(at, 0)][1] * float(str(fill["times"]))
+def _later(day: Day, fills: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Give the mid of each fill's symbol at the horizon, as Day.table has prices; the last one of the day where that is later: float64, NaN for none."""
+    found = np.full(len(fills), math.nan)
+    for symbol in {str(fill["symbol"]) for fill in fills} & set(day.mids):
+        mine = [k for k, fill in enumerate(fills) if fill["symbol"] == symbol]
+        times, mids = np.array(day.mids[symbol]).T
+        at = np.searchsorted(times, [fills[k]["ts_ns"] + HORIZON_NS for k in mine], side="right") - 1
+        found[mine] = mids[np.maximum(at, 0)] * [float(fills[k]["times"]) for k in mine]
+    return found
 
 
 def _latency(day: Day) -> list[str]:
