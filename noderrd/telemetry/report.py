@@ -128,7 +128,7 @@ def _venues(day: Day) -> list[str]:
 
 
 def _later(day: Day, fills: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Give the mid of each fill's symbol at the horizon, as Day.table has prices; the last one of the day where that is later: float64, NaN for none."""
+    """Give the mid of each fill's symbol at the horizon (the day's last, where that is later), as Day.table has prices: float64, NaN for none."""
     found = np.full(len(fills), math.nan)
     for symbol in {str(fill["symbol"]) for fill in fills} & set(day.mids):
         mine = [k for k, fill in enumerate(fills) if fill["symbol"] == symbol]

@@ -110,6 +110,17 @@ def test_another_day_is_left_out_but_learnt_from(tape):
     assert found.equity[-1][1] == pytest.approx(7.9)
 
 
+def test_a_day_of_very_many_prices_is_kept_to_its_end(tape, monkeypatch):
+    monkeypatch.setattr(day, "MOST_MIDS", 100)
+    for k in range(5_000):
+        tape.tick(10 + k, 1_000_000 + 100 * k, 1_000_200 + 100 * k)
+    series = day.learn(day.of(ON), tape.rows).mids["GOOG"]
+    assert 50 <= len(series) <= 100
+    assert [t for t, _ in series] == sorted(t for t, _ in series)
+    assert T0 + 4_000 * SECOND < series[-1][0] <= T0 + 5_010 * SECOND
+    assert series[-1][1] > 140
+
+
 def test_the_page_needs_nothing_else_and_says_the_figures(tape):
     text = report.page(day.learn(day.of(ON), tape.rows), "a <node>")
     assert not re.search(r"(src|href)=|https?://|<script", text)
