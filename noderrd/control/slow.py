@@ -67,10 +67,11 @@ class Slow:
 
     def _told(self, view: LaneView, row: np.void) -> dict[str, Any]:
         spec, took = view.spec, int(row["cut"][-1])
-        found = self._sampler.explain(int(row["rx_ns"]), took) if self._sampler is not None else Finding("unknown", {})
+        began_ns = int(row["rx_ns"]) - int(row["cut"][Stage.KERNEL])
+        found = self._sampler.explain(began_ns, took) if self._sampler is not None else Finding("unknown", {})
         inst, strat = int(row["inst"]), int(row["strat"])
         return {
-            "cl_ord_id": f"{int(row['cl_ord_id']):014X}", "at": int(row["rx_ns"]), "ns": took, "venue": spec.venues[int(row["venue"])].name,
+            "cl_ord_id": f"{int(row['cl_ord_id']):014X}", "at": began_ns, "ns": took, "venue": spec.venues[int(row["venue"])].name,
             "symbol": spec.instruments[inst].symbol, "strategy": spec.strategies[strat].name if strat < len(spec.strategies) else "",
             "stages": waterfall.stages(row), "cause": found.cause, "evidence": found.evidence,
         }  # fmt: skip
