@@ -18,6 +18,14 @@ def _away(venue: str, probe: dict[str, Any]) -> str:
     return f"{venue} is away: {', '.join([*parts, *(f'{part} failed ({why})' for part, why in probe['failed'].items())])}"
 
 
+def _clock(clock: dict[str, Any]) -> str:
+    """Say how good the wall clock is."""
+    if clock["source"] == "none":
+        return "nobody may say how good it is"
+    kept = f"kept ({clock['source']})" if clock["synchronised"] else f"not kept ({clock['source']})"
+    return f"{kept}, off by {clock['offset_ns'] / 1000:.1f} us as estimated, by {clock['error_ns'] / 1000:.1f} us at most"
+
+
 def _seen(lane: dict[str, Any]) -> str:
     """Say what the kernel tells of a lane; what it does not tell is left out."""
     if "cores" not in lane:
@@ -56,6 +64,9 @@ def main(args: argparse.Namespace) -> int:
     lines += table(["venue", "mode", "feed next", "feed", "orders next", "orders"], rows)
     lines += [_away(v["name"], v["probe"]) for v in it["venues"] if "probe" in v]
     lines += ["", *(f"{lane['lane']}: {_seen(lane)}" for lane in it["host"])]
+    lines.append(f"clock: {_clock(it['clock'])}")
     if it["halts"]:
         lines += ["", *table(["halted", "reason"], [[h["scope"], h["reason"]] for h in it["halts"]])]
+    if it["circuits"]:
+        lines += ["", *table(["circuit", "state", "alert", "why"], [[c["part"], c["state"], c["alert"], c["why"]] for c in it["circuits"]])]
     return show(args, it, lines)

@@ -7,6 +7,10 @@ import subprocess
 import sys
 import threading
 
+CIRCUITS = [
+    {"part": "venue EDGE", "state": "open", "since": 1_800_000_000_000_000_000, "until": 1_800_000_060_000_000_000, "alert": "busy",
+     "why": "20 against 10", "closed_by": ""},
+]  # fmt: skip
 STATUS = {
     "version": "0.1", "name": "test", "state": "ready", "mode": "armed", "policy": 3,
     "paths": {"state": "/s", "logs": "/s/logs", "journal": "/s/journal"},
@@ -18,12 +22,16 @@ STATUS = {
         "probe": {"tcp_ns": 120_400, "tls_ns": None, "ping_ns": None, "failed": {"ping": "timed out"}},
     }],
     "halts": [{"scope": "symbol MSFT", "reason": "OPERATOR"}],
+    "circuits": CIRCUITS,
+    "clock": {"source": "chrony", "synchronised": True, "offset_ns": -1_200, "error_ns": 84_000},
     "host": [
         {"lane": "lane0", "cores": "1", "locked_kib": 204_800, "huge_kib": 4096, "policy": "bind:0", "nodes": {"0": 7}}, {"lane": "lane1"},
         {"lane": "lane2", "cores": "0-1", "locked_kib": 0},
     ],
 }  # fmt: skip
 ANSWERS = {
+    "circuits": {"circuits": CIRCUITS},
+    "close": {"ok": True, "acted": 1, "failed": 0, "circuits": [{**CIRCUITS[0], "state": "closed", "until": 0, "closed_by": "ann", "why": "seen"}]},
     "status": STATUS,
     "venues": {"venues": [
         {"venue": "NSDQ", "value": 0.8123, "parts": {"latency": 1.0, "cost": 1.0, "liquidity": 0.4, "reliability": 0.9},

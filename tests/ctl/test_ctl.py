@@ -7,7 +7,7 @@ import sys
 import pytest
 from ctl.daemon import ANSWERS, STATUS, Daemon, ctl
 
-QUESTIONS = ("status", "venues", "books", "positions", "orders", "latency", "counters")
+QUESTIONS = ("status", "venues", "books", "positions", "orders", "latency", "counters", "circuits")
 ORDERS = ("halt", "resume", "cancel-all", "flatten", "kill", "release", "pause", "continue", "reload", "stop")
 
 
@@ -69,7 +69,10 @@ TABLES = {
         "lane1: not running",
         "NSDQ is away: tcp 120 us, ping failed (timed out)",
         "lane2: on cores 0-1, memory not locked",
+        "clock: kept (chrony), off by -1.2 us as estimated, by 84.0 us at most",
+        "venue EDGE  open   busy   20 against 10",
     ],
+    "circuits": ["venue EDGE  open   2027-01-15 08:00:00.000  2027-01-15 08:01:00.000  busy   20 against 10"],
     "venues": ["NSDQ   0.812  1.000 x 0.4  1.000 x 0.2  0.400 x 0.3  0.900 x 0.1  250 us  5.0%", "EDGE   -      - x 1"],
     "books": ["NSDQ AAPL  LIVE  at message 9", "     2  100  190.0000  190.0100   70       1", "     1   50  189.9900"],
     "positions": ["quotes    AAPL    NSDQ       -100  190.000000    1.5000     -0.2500  0.3000"],
@@ -176,3 +179,10 @@ print(sorted({"numba", "onnxruntime", "trio", "numpy"} & set(sys.modules)))
 
 def test_status_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-P", "-c", HEAVY], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_close_says_what_and_why(daemon):
+    it = daemon()
+    done = ctl("close", "venue EDGE", "--reason", "seen", "--json", "--socket", it.path)
+    assert (done.returncode, json.loads(done.stdout)["circuits"][0]["state"]) == (0, "closed")
+    assert ctl("close", "venue EDGE", "--socket", it.path).returncode == 64, "not without a reason"
