@@ -11,7 +11,7 @@ import numpy as np
 from core.codes import Stage
 from core.layout import PATH
 from noderrd.telemetry import hdr, trading
-from noderrd.telemetry.chart import Chart, number
+from noderrd.telemetry.chart import Chart
 from noderrd.telemetry.day import LATENCIES, SECOND, Day
 
 HORIZON_NS = 5 * SECOND  # of realised spread and adverse selection
@@ -56,6 +56,19 @@ def page(day: Day, node: str) -> str:
 def clock(at_ns: float) -> str:
     """Write a time of the day."""
     return f"{datetime.fromtimestamp(at_ns / SECOND, UTC):%H:%M:%S}"
+
+
+def micro(ns: float) -> str:
+    """Write a time in microseconds."""
+    return f"{ns / 1000:,.2f}" if ns < 10_000 else f"{ns / 1000:,.1f}"
+
+
+def span(ns: float) -> str:
+    """Write a time on an axis, in the unit that suits it."""
+    for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "us")):
+        if ns >= size:
+            return f"{float(f'{ns / size:.3g}'):g} {unit}"
+    return f"{ns:.3g} ns"
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -146,13 +159,11 @@ def _latency(day: Day) -> list[str]:
         if not len(values):
             continue
         told = np.percentile(values, QUANTILES, method="inverted_cdf")
-        rows.append((name.replace("_", " "), f"{len(values):,}", *(f"{value / 1000:,.1f}" for value in (*told, values.max()))))
+        rows.append((name.replace("_", " "), f"{len(values):,}", *(micro(value) for value in (*told, values.max()))))
         edges = np.geomspace(values.min(), max(values.max(), values.min() * 1.01), 61)
         heights = np.histogram(values, edges)[0]
         logs = np.log10(edges)
-        chart = Chart(
-            f"{name}: how often", (logs[0], logs[-1]), (0, float(heights.max())), lambda x: f"{number(float(f'{10**x / 1000:.3g}'))} us", "orders"
-        )
+        chart = Chart(f"{name}: how often", (logs[0], logs[-1]), (0, float(heights.max())), lambda x: span(10**x), "orders")
         chart.bars([(float(logs[k]), float(logs[k + 1]), float(n)) for k, n in enumerate(heights) if n], "bar")
         found.append(f"<h2>{html.escape(name.replace('_', ' '))}</h2>{chart.svg()}")
     if not rows:
@@ -167,19 +178,19 @@ def _waterfall(day: Day) -> list[str]:
         told = {stage: hdr.summary(counts[stage]) for stage in Stage if counts[stage].any()}
         path, at, spans = [stage for stage in told if stage < PATH], 0.0, []
         for stage in path:
-            spans.append((at, at + told[stage]["p50"] / 1000, stage.name.lower()))
+            spans.append((at, at + told[stage]["p50"], stage.name.lower()))
             at = spans[-1][1]
         title = venue if kind == "all" else f"{venue}, {kind}"
-        chart = Chart(f"{title}: median of each stage, one behind the other", (0.0, at), None, lambda x: f"{number(float(f'{x:.4g}'))} us")
+        chart = Chart(f"{title}: median of each stage, one behind the other", (0.0, at), None, span)
         chart.spans(spans)
         rows = [
-            (stage.name.lower().replace("_", " "), f"{it['n']:,}", *(f"{it[name] / 1000:,.1f}" for name in ("p50", "p90", "p99", "p999", "max")))
+            (stage.name.lower().replace("_", " "), f"{it['n']:,}", *(micro(it[name]) for name in ("p50", "p90", "p99", "p999", "max")))
             for stage, it in told.items()
         ]
         found += [f"<h3>{html.escape(title)}</h3>{chart.svg()}", _table(("us", "n", "p50", "p90", "p99", "p99.9", "max"), rows)]
     if not found:
         return []
-    words = "Of single orders, by venue and class of symbol. Stages up to send sum to tick to trade, order by order; their medians only nearly do."
+    words = "Of single orders, by venue and class of symbol. Order by order, the stages up to send sum to tick to trade; their medians need not."
     return [f"<h2>Waterfall</h2><p>{words}</p>", *found]
 
 

@@ -181,7 +181,7 @@ def test_where_the_time_went_by_venue_and_class(tape, tmp_path):
     assert section.count("<svg") == 2
     for one in re.findall(r"<svg.*?</svg>", section):
         ET.fromstring(one)
-    assert f"{hdr.summary(paths['V', 'all'][Stage.SEND])['p50'] / 1000:,.1f}" in section
+    assert report.micro(hdr.summary(paths["V", "all"][Stage.SEND])["p50"]) in section
     assert pathlog.read(tmp_path / "no.hlog") == {}
 
 
@@ -211,6 +211,11 @@ def test_an_empty_day_is_a_page_too():
     text = report.page(day.of(ON), "node")
     assert "No position was held" in text
     assert "nan" not in text.lower().replace("nance", "")
+
+
+@pytest.mark.parametrize(("ns", "text"), [(0, "0 ns"), (316, "316 ns"), (2_500, "2.5 us"), (31_622_776, "31.6 ms"), (1e9, "1 s"), (1e12, "1000 s")])
+def test_times_on_an_axis(ns, text):
+    assert report.span(ns) == text
 
 
 def test_a_long_series_keeps_its_extremes():
