@@ -4,9 +4,9 @@
 is of p50 as the client sees it. What the daemon does by itself (windows, alerts, slow orders) goes on in both. A block lasts longer than a second, so
 each one with scrapes has one at least.
 
-`ratio_p50` and `ratio_p99` are of the lane's own counts, from the datagram's receipt to the send: what watching costs the lane. `client_ratio_p99` is
-as the client sees it; on a machine of two cores that is another thing: the daemon keeps off the lane's core, so it takes its time from the client's,
-and a client that is not running has its answer late.
+`ratio_p50` and `ratio_p99` are of the lane's own counts, from the datagram's receipt to the send: what watching costs the lane. `client_ratio_p99`
+is as the client sees it. On a machine of two cores client and lane spin on both, and the daemon takes the time of a scrape (some 25 ms) from one of
+them: that is in p99, whoever is asked. Where there are three or more it keeps off the lane's core.
 """
 
 import http.client

@@ -82,9 +82,12 @@ def socket_path(config: Config) -> Path:
 
 
 def leave_core(core: int) -> None:
-    """Keep the daemon, and what it starts, off the lane's core where there is another one: only the lane goes there, by itself."""
+    """Keep the daemon, and what it starts, off the lane's core: only the lane goes there, by itself.
+
+    Where one core alone is left, all stays to the scheduler: whoever spins there would keep the journal's writer from its work.
+    """
     rest = os.sched_getaffinity(0) - {core}
-    if core >= 0 and rest:
+    if core >= 0 and len(rest) > 1:
         os.sched_setaffinity(0, rest)
 
 
