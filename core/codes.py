@@ -148,6 +148,7 @@ class Denial(IntEnum):
     DUPLICATE = 41
     NO_LOCATE = 42
     CROSSES_ZERO = 43
+    REDUCE_ONLY = 44
 
 
 # What each denial means, to a person; `noderrctl reasons` shows it. Limits are named in docs/risk.md.
@@ -195,6 +196,7 @@ DENIALS: dict[Denial, str] = {
     Denial.DUPLICATE: "the same order is open and younger than the window, in ns",
     Denial.NO_LOCATE: "more shares would be sold short than are located",
     Denial.CROSSES_ZERO: "part of the sale is covered and part is short, and it cannot be split",
+    Denial.REDUCE_ONLY: "the daemon is away, and the policy then only lets positions be reduced",
 }
 
 
@@ -350,6 +352,13 @@ class JournalKind(IntEnum):
     IMAGE = 22  # messages of that snapshot; `ref` is where the feed goes on, 0 while more of it comes
     TOLD = 23  # what the control plane did about a scope, in words
     CLOCK = 24  # how good the wall clock is: offset, error bound, whether it is synchronised, drift of the lane's own between two anchors
+    ORDER = 25
+    SESSION = 26
+    ACCOUNT = 27
+    SEALED = 28  # a day is over: what is before it will not change
+    DAY = 29  # profit is counted afresh from here
+    ADJUSTED = 30  # a person changed a position: shares, price, who, and why
+    POSITION = 31  # what a lane held when it took its state up or sealed a day: noderrd/lane/checkpoint.py, as ORDER, SESSION and ACCOUNT
 
 
 class Writer(IntEnum):
@@ -374,6 +383,7 @@ class Reason(IntEnum):
     ALARM = 8  # something happened that must not
     REBUILD = 9  # a venue's books have to be emptied, or rebuilt from a snapshot
     GROW = 10  # the table of the feed's orders wants more room
+    WISH = 11  # the guard asks for what the policy wants when the daemon is lost
 
 
 class Rebuild(IntEnum):
@@ -419,8 +429,10 @@ class Command(IntEnum):
     ARM = 11  # read the spec again: modes of the venues only
     HAND = 12  # hand the order sockets to the guard
     LOAD = 13  # read the spec, and load what is new in it beside the loop: RELOAD then has it at hand
-    ACCEPT = 14  # a person says that an order is over, or that a venue's session is to be begun anew
+    ACCEPT = 14  # a person says that an order is over, that a venue's session is to be begun anew, or that a symbol may trade again
     TELL = 15  # put a text into the journal: what the control plane did about a scope, and why
+    ADJUST = 16  # a person changes a position
+    SEAL = 17  # journal what is held, and that a day is over
 
 
 class Scope(IntEnum):
@@ -450,6 +462,16 @@ class Halt(IntEnum):
     BOOK = 12  # a book's levels were not what its orders add up to
     REDUCE_ONLY = 13  # orders that only reduce a position pass
     HALF_OPEN = 14  # as REDUCE_ONLY: a circuit break is over, and proves itself before all orders pass
+    DAEMON_LOST = 15  # the policy asked for it
+    DAY_OVER = 16  # the day is being ended, or its end left something that a person has to look into
+
+
+class Loss(IntEnum):
+    """What becomes of trading when the daemon is lost."""
+
+    TRADE_ON = 0
+    REDUCE_ONLY = 1
+    CANCEL = 2
 
 
 class Op(IntEnum):

@@ -523,8 +523,8 @@ COMMAND = _record(
     ("status", "i4"),  # 0 ok
     ("acted", "i8"),
     ("failed", "i8"),
-    ("ref", "i8"),  # ACCEPT: the order's cl_ord_id; 0: the venue itself
-    ("text", "u1", (JOURNAL_DATA,)),  # ACCEPT: who, and why
+    ("ref", "i8"),  # ACCEPT: the order's cl_ord_id, 0: the venue itself; ADJUST: shares; SEAL: the day as yyyymmdd
+    ("text", "u1", (JOURNAL_DATA,)),  # ACCEPT, ADJUST: who, and why; SEAL, TELL: what
 )
 
 NOTE = _record(("ts_ns", "i8"), ("strat", "i4"), ("product", "i4"), ("code", "i8"), ("value", "i8"))
@@ -581,7 +581,7 @@ CONTROL = _record(
     ("exposure", "i8"),
     ("place", "i8"),  # of this lane among them
     ("n_lanes", "i8"),
-    ("day", "i8"),  # days since the epoch, UTC
+    ("roll_ns", "i8"),  # when the day is over, and profit is counted afresh
     ("fill_head", "i8"),
     ("alarms", "i8"),  # what must not happen and did: raised by the loop, told by the cold side
     ("decisions", "i8"),  # calls of strategies journaled, in all epochs
@@ -605,7 +605,15 @@ CONTROL = _record(
     ("guard_cuts", "i8"),  # how often it shut the order sessions of a quiet lane down
     ("leave_until_ns", "i8"),  # the lane does something long until then: no heartbeat is no sign
     ("spare_pid", "i8"),  # of the process that waits, warm, for the owner's lock; 0: there is none
-    ("pad_writer", "i8", (8,)),
+    # written by the daemon: what the guard does when it is lost, and a drill
+    ("daemon_ns", "i8"),  # its last sign of life
+    ("loss_then", "i8"),  # Loss
+    ("loss_after_ns", "i8"),  # since its last sign of life
+    ("wish", "i8"),  # Loss that the guard asks the lane for; the lane puts it back to 0
+    ("drill_asked", "i8"),  # raised: the guard is to shut the order sessions down as if the lane were quiet
+    ("drill_done", "i8"),  # the last one that it did
+    ("restored", "i8"),  # 1: this state was made from the journal, until a lane has taken it up
+    ("reduce_only", "i8"),  # 1, by the lane: the daemon is lost, and what does not reduce a position is denied
 )
 
 # Tables that the daemon has ready, taken between two events (noderrd/lane/staged.py). Limits wait in the second half of theirs.

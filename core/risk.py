@@ -466,15 +466,21 @@ def profits(lane: np.ndarray, a: int) -> tuple[int, int]:
 
 @kernel
 def new_day(lane: np.ndarray, now_ns: int) -> bool:
-    """Begin a day at midnight UTC: its loss and its best are counted from here. What is latched stays latched."""
+    """Begin a day when the last one is over (`roll_ns`; a state that was never told begins at midnight UTC): True when it is."""
     control = lane[0]["control"]
-    day = now_ns // DAY_NS
-    if control[0]["day"] == day:
+    late = now_ns - control[0]["roll_ns"]
+    if late < 0:
         return False
-    control[0]["day"] = day
+    control[0]["roll_ns"] += (late // DAY_NS + 1) * DAY_NS
+    roll(lane)
+    return True
+
+
+@kernel
+def roll(lane: np.ndarray) -> None:
+    """Count every account's loss and its best from here on. What is latched stays latched."""
     for a in range(MAX_STRATEGIES + 1):
         forget(lane, a)
-    return True
 
 
 @kernel
@@ -647,6 +653,8 @@ def judge(
         if code != Denial.PASS:
             return code
     if not (closing or reducing):
+        if control[0]["reduce_only"] != 0:
+            return Denial.REDUCE_ONLY
         if limits[index]["limit"][Limit.RESTRICTED] == 0:
             refuse(verdict, limits, index, Limit.RESTRICTED, order_qty)
             return Denial.RESTRICTED

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.layout import MAX_VENUES, MONEY, TICK_BANDS, TICK_TABLES
-from noderrd import settings
+from noderrd import schedule, settings
 from noderrd.host.settings import HostSettings
 from noderrd.host.sockets import SocketOptions
 from noderrd.settings import SettingsError, address
@@ -34,6 +34,22 @@ class Node:
     currency: str = ""  # of sums of money; empty: the one that all instruments trade in
     two_person: bool = True  # a kill is released by another person than the one who killed
     positions: Path | None = None  # what is held at the start of a day, as another system has it: compared before a venue is armed
+
+
+@dataclasses.dataclass(frozen=True)
+class Day:
+    """When a day ends and when the node is drilled, each with its zone; "": midnight UTC without an end of day, and no drill."""
+
+    end: str = field(default="", metadata={"check": lambda text: schedule.wrong(text, weekdays=False)})
+    drill: str = field(default="", metadata={"check": lambda text: schedule.wrong(text, weekdays=True)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """What becomes of old segments."""
+
+    raw: int = field(default=4, metadata={"low": 1})  # newest segments left unpacked
+    keep: int = field(default=0, metadata={"low": 0})  # newest segments kept, and what a restoration needs besides; 0: all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,12 +127,22 @@ class Venue:
     credential: str | None = None
     armed: bool = False
     cancel_on_disconnect: bool = True  # what the venue does; the guard waits longer where it does not
+    drop: str = field(default="", metadata={"check": lambda text: address(text) if text else ""})  # its drop copies; "": they are not compared
+    drop_user: str = ""
+    drop_password: str | None = field(default=None, repr=False)
+    drop_credential: str | None = None
 
     def secret(self) -> str:
         """Give the password. Raises OSError when the credential cannot be read."""
         if self.credential is None:
             return self.password or ""
         return credential(self.credential)
+
+    def drop_secret(self) -> str:
+        """Give the drop copy's password. Raises OSError when the credential cannot be read."""
+        if self.drop_credential is None:
+            return self.drop_password or ""
+        return credential(self.drop_credential)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +188,8 @@ class Config:
     lane: Lane = field(default_factory=Lane)
     telemetry: Telemetry = field(default_factory=Telemetry)
     sockets: SocketOptions = field(default_factory=SocketOptions, metadata={"key": "socket"})
+    day: Day = field(default_factory=Day)
+    journal: Journal = field(default_factory=Journal)
     host: HostSettings = field(default_factory=HostSettings)
     folder: Path = Path()  # of the file: set by `read`
 
@@ -213,7 +241,12 @@ def problems(config: Config) -> list[str]:
     for name, venue in config.venues.items():
         if (venue.password is None) == (venue.credential is None):
             found.append(f"venue.{name}: expected either password or credential")
-        for key, text, most in (("user", venue.user, 6), ("password", venue.password or "", 10)):
+        if bool(venue.drop) != bool(venue.drop_user):
+            found.append(f"venue.{name}.drop: expected drop and drop_user together")
+        if venue.drop and (venue.drop_password is None) == (venue.drop_credential is None):
+            found.append(f"venue.{name}: expected either drop_password or drop_credential")
+        logins = (("user", venue.user, 6), ("password", venue.password or "", 10), ("drop_user", venue.drop_user, 6))
+        for key, text, most in (*logins, ("drop_password", venue.drop_password or "", 10)):
             if len(text) > most or not text.isascii():
                 found.append(f"venue.{name}.{key}: expected at most {most} ASCII characters (SoupBinTCP 3.00 section 2.2.3)")
     found += _rates(config)

@@ -121,6 +121,11 @@ MOST_EXECUTIONS = 1024  # core.layout.EXECUTIONS: so many are remembered
 SCOPES = ("default", "symbol", "venue", "strategy")
 SEVERITIES = ("info", "warning", "critical")
 THEN = ("halt",)
+LOSSES = {  # what `on daemon_loss` may say
+    "trade_on": "nothing: what runs goes on",
+    "reduce_only": "what is open is canceled, and only orders that reduce a position go out until a daemon is back",
+    "cancel": "what is open is canceled, and the node is halted until a person resumes it",
+}
 WEIGHTS = ("latency", "cost", "liquidity", "reliability")
 FEES = ("maker", "taker")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -18,7 +18,9 @@ from rules.parse import KEYWORDS
 from rules.resolve import Resolver
 from rules.scan import MAX_NAME
 from rules.span import Source, Span
-from rules.units import RATE, RATIO, Quantity, decimal
+from rules.units import RATE, RATIO, TIME, Quantity, decimal
+
+LONGEST_LOSS_NS = 3600 * 10**9
 
 
 def load(paths: Sequence[str], read: Read, expand: Expand) -> tuple[model.Policy | None, list[Diagnostic], dict[str, Source]]:
@@ -44,6 +46,7 @@ class _Checker:
     constants: dict[str, model.Let] = field(default_factory=dict)
     declared: dict[tuple[str, ...], Span] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in catalog.BLOCKS})
+    loss: model.Loss | None = None
 
     def policy(self) -> model.Policy:
         """Check everything; the result means something only if no error was reported."""
@@ -54,6 +57,8 @@ class _Checker:
             if isinstance(statement, syntax.Let):
                 later.discard(statement.name.text)
                 self._let(statement, frozenset(later))
+            elif isinstance(statement, syntax.Loss):
+                self._on_loss(statement)
             elif self._head(statement):
                 blocks.append(statement)
         built: dict[str, list[Any]] = {kind: [] for kind in catalog.BLOCKS}
@@ -74,6 +79,7 @@ class _Checker:
             tuple(built["schedule"] + built["blackout"]),
             tuple(built["chaos"]),
             built["reputation"][0] if built["reputation"] else None,
+            self.loss,
         )
         consistency.check(policy, self.names["strategy"], self.reports)
         return policy
@@ -89,6 +95,32 @@ class _Checker:
             return False
         self.declared[key] = source.span(node.at, node.end)
         return True
+
+    def _on_loss(self, it: syntax.Loss) -> None:
+        """Read `on daemon_loss cancel after 10s`."""
+
+        def report(node: syntax.Node, severity: str, code: str, message: str, hint: str) -> None:
+            self.reports.add(it.source.span(node.at, node.end), severity, code, message, hint)
+
+        for word, known, what in ((it.what, ("daemon_loss",), "event"), (it.then, tuple(catalog.LOSSES), "policy")):
+            if word.text not in known:
+                self._error(
+                    it.source, word, "loss", f"unknown {what} '{word.text}'", did_you_mean(word.text, known) or f"known are {', '.join(known)}"
+                )
+                return
+        if it.after is not None and it.after[0].text != "after":
+            self._error(it.source, it.after[0], "loss", f"expected 'after' and a time, found '{it.after[0].text}'")
+            return
+        if not self._declare(it.source, it, "on", it.what.text):
+            return
+        after = Resolver(self.lets, report).constant(it.after[1]) if it.after is not None else Quantity(Fraction(0), TIME)
+        if after is None:
+            return
+        if after.dimension != TIME or not 0 <= after.value <= LONGEST_LOSS_NS:
+            self._error(it.source, it.after[1] if it.after is not None else it, "loss", "expected a time of at most an hour, such as 10s")
+            return
+        span = it.source.span(it.at, it.end)
+        self.loss = model.Loss(kind="on", name=it.what.text, span=span, where={"then": span}, then=it.then.text, after_ns=int(after.value))
 
     def _let(self, let: syntax.Let, later: frozenset[str]) -> None:
         name = let.name.text

@@ -109,6 +109,10 @@ def _reputation(reputation: model.Reputation) -> dict[str, str]:
     return found
 
 
+def _loss(loss: model.Loss) -> dict[str, str]:
+    return {"then": loss.then + (f" after {duration(loss.after_ns)}" if loss.after_ns else "")}
+
+
 _WRITERS: dict[type[model.Block], Callable[[Any], dict[str, str]]] = {
     model.Risk: _risk,
     model.Venue: _venue,
@@ -119,4 +123,5 @@ _WRITERS: dict[type[model.Block], Callable[[Any], dict[str, str]]] = {
     model.Calendar: _calendar,
     model.Chaos: _chaos,
     model.Reputation: _reputation,
+    model.Loss: _loss,
 }

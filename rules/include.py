@@ -34,7 +34,7 @@ class Reports:
 class Gathered:
     """All statements but includes, in order; the sources by file, in the order read; which of their lines have syntax errors."""
 
-    statements: list[syntax.Let | syntax.Block] = field(default_factory=list)
+    statements: list[syntax.Let | syntax.Loss | syntax.Block] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     faulty: dict[str, set[int]] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ def _file(path: str, chain: tuple[str, ...], asked: Span | None, read: Read, exp
     for statement in parsed.statements:
         if isinstance(statement, syntax.Include):
             _include(statement, path, chain, read, expand, out, reports)
-        elif isinstance(statement, syntax.Let | syntax.Block):
+        elif isinstance(statement, syntax.Let | syntax.Loss | syntax.Block):
             out.statements.append(statement)
 
 

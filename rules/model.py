@@ -248,6 +248,14 @@ class Reputation(Block):
     tiers: tuple[Tier, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Block):
+    """What becomes of trading when the daemon is lost (`then`, of catalog.LOSSES), `after_ns` after its last sign of life."""
+
+    then: str
+    after_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All of it, in the order that it was written in."""
@@ -263,6 +271,7 @@ class Policy:
     calendars: tuple[Calendar, ...] = ()
     chaos: tuple[Chaos, ...] = ()
     reputation: Reputation | None = None
+    loss: Loss | None = None
 
     @property
     def blocks(self) -> Iterator[Block]:
@@ -271,6 +280,8 @@ class Policy:
             yield from group
         if self.reputation is not None:
             yield self.reputation
+        if self.loss is not None:
+            yield self.loss
 
 
 def limits_for(policy: Policy, strategy: str, symbol: str, venue: str, currency: str = "USD") -> dict[str, tuple[int | Decimal, Span]]:
@@ -299,6 +310,8 @@ def inactive(policy: Policy) -> list[str]:
     """Name what is declared and that noderrd does not act on yet: `schedule day`, `venue NSDQ: weight, cap`, `alert a: rejects by venue`."""
     found = []
     for block in policy.blocks:
+        if isinstance(block, Loss):
+            continue
         spec = catalog.BLOCKS[block.kind]
         if not spec.active:
             found.append(block.title)

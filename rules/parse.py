@@ -50,7 +50,7 @@ KEYWORDS = {
         "within",
     )
 }
-POLICY = {"let": "LET", "include": "INCLUDE"} | dict.fromkeys(catalog.BLOCKS, "BLOCK")
+POLICY = {"let": "LET", "include": "INCLUDE", "on": "ON"} | dict.fromkeys(catalog.BLOCKS, "BLOCK")
 SCENARIOS = {"let": "LET"} | dict.fromkeys(catalog.SCENARIO, "BLOCK")
 _OPERATORS = frozenset(("PLUS", "MINUS", "TIMES", "COMPARE", "AND", "OR"))
 _PUNCTUATION = ("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "COMMA", "EQUAL", "PLUS", "MINUS", "TIMES", "COMPARE", "END")
@@ -503,6 +503,10 @@ class _Build(Transformer[Any, Any]):
 
     def include(self, items: list[Any]) -> Any:
         return syntax.Include, items[0].at, items[1].end, _word(items[1])
+
+    def loss(self, items: list[Any]) -> Any:
+        after = (_word(items[3]), items[4]) if items[3] is not None and len(items) > 4 else None
+        return syntax.Loss, items[0].at, items[-2].end if items[-2] is not None else items[2].end, _word(items[1]), _word(items[2]), after
 
     def block(self, items: list[Any]) -> Any:
         brace = next(k for k, item in enumerate(items) if isinstance(item, Token) and item.type == "LBRACE")

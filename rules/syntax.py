@@ -275,6 +275,15 @@ class Let(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class Loss(Statement):
+    """`on daemon_loss cancel after 10s`; `after`: that word, and the time."""
+
+    what: Word
+    then: Word
+    after: tuple[Word, Expression] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Block(Statement):
     """`risk symbol GOOG { ... }`: its kind, the words before the brace, its fields. `head` ends before the brace."""
 

@@ -47,6 +47,19 @@ class Alerting:
         self._outbox: Outbox | None = None
         watch.own.sources.append(self.figures)
 
+    def alarm(self, name: str, said: str, config: str) -> None:
+        """Tell everybody whom the policy names of what no condition is about: a drill that failed, a day that did not end clean."""
+        policy = self._node.loaded.policy
+        now_ns = time.time_ns()
+        told = {
+            "alert": name, "severity": "critical", "state": machine.FIRING, "value": None, "threshold": None, "since": now_ns, "at": now_ns,
+            "rule": config, "node": self._node.config.node.name, "said": said,
+        }  # fmt: skip
+        self._log.error("alarm", alert=name, said=said)
+        for it in policy.notifies if policy is not None and self._outbox is not None else ():
+            if self._outbox is not None:
+                self._outbox.put(it.name, told)
+
     def read(self, leaf: Any, now_ns: int) -> float:
         """Give what a leaf of a condition is worth now."""
         return self._measures.read(leaf, now_ns)

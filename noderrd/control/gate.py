@@ -15,6 +15,7 @@ import numpy as np
 
 from core import layout as at
 from core.codes import Halt, OrdStatus, Session, Writer
+from noderrd.control.dropcopy import Comparison
 from noderrd.control.lanes import Lane
 from noderrd.telemetry import clock
 
@@ -64,6 +65,14 @@ def _session(lane: Lane, v: int) -> Iterator[str]:
     unknown = np.count_nonzero((shared.orders["venue"] == v) & (shared.orders["ord_status"] == OrdStatus.UNKNOWN))
     if unknown:
         yield f"orders: the fate of {unknown} is not known"
+
+
+def drop_copy(it: Comparison) -> Iterator[str]:
+    """Name what of a venue's drop copy is not as it must be."""
+    if not it.logged_in:
+        yield "drop copy: not logged in"
+    for one in it.differences:
+        yield f"drop copy: {one.symbol or 'of no known symbol'}: {one.what}"
 
 
 def _journal(lane: Lane, folder: Path) -> Iterator[str]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import trio
 
-from core.codes import Command, Halt, Scope
+from core.codes import Command, Halt, Loss, Scope
 from noderrd.config import Config
-from noderrd.control import answers, feeds, lanes, resolve, staging, state
+from noderrd.control import answers, dropcopy, dropline, feeds, lanes, resolve, staging, state
 from noderrd.control.latches import Arm, Kill, Latches
 from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
@@ -26,6 +26,7 @@ from rules.span import Source
 NAME = "lane0"
 STOP_S = 8.0  # the lane itself waits up to 5 s for the venues' acks
 DRAIN_S = 12.0
+RESTORE_S = 1800.0  # a day's journal, on a slow machine
 INSPECT_S = 300.0  # the first time a strategy is compiled
 EVENTS_S = 0.2
 HEIR_S = 1.0
@@ -75,6 +76,18 @@ def _is_spare(pid: int, spec: Path) -> bool:
         return False
 
 
+def restored(spec: Path, journal: Path) -> tuple[str, str]:
+    """Make a lane's shared file from its journal, in a process of its own: "restored" or "lost", and what it said."""
+    command = [sys.executable, "-P", "-m", "noderrd.journal.recover", "--spec", str(spec), "--dir", str(journal)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RESTORE_S, start_new_session=True)
+    except subprocess.TimeoutExpired:
+        return "lost", f"no end in {RESTORE_S:.0f} s"
+    if done.returncode == 0:
+        return "restored", f"{done.stdout.strip()} records"
+    return "lost", done.stderr.strip()[-1000:] or f"noderrd.journal.recover ended with {done.returncode}"
+
+
 def last_spec(config: Config) -> LaneSpec | None:
     """Give what the lane ran by the last time; None at a first start."""
     try:
@@ -97,21 +110,27 @@ class Node:
         self.latches = Latches(self.folder)
         self.versions = versions
         self.stopping, self.stopped = trio.Event(), trio.Event()
+        self.handing_over = False  # this daemon ends, and what it watches does not
         self.still_open = 0
         self._turn = trio.Lock()  # one change of what the lane runs by after the other
         self._spec_file = spec_file(config)
         last, spec = last_spec(config), _armed(spec, self.latches.arms)
         self.was = state.take_up(spec, self.folder, last)
+        self._write_spec(spec)
+        self._told = ""  # what a restoration said
+        if self.was == "lost":
+            self.was, self._told = restored(self._spec_file, self.folder / "journal")
         self.lane = lanes.Lane(spec)
         self._changed = last != spec
         self._stale = False  # a lane that was taken over runs by the last one
-        self._write_spec(spec)
+        self.comparisons = [dropcopy.Comparison(self.lane, v, self.folder, log) for v, name in enumerate(config.venues) if config.venues[name].drop]
         self.loaded = loaded
         self.version = versions.put(loaded, "start", from_disk(paths).sha256)
         logs = self.folder / "logs"
         module = [sys.executable, "-P", "-m"]
         self.worker = Worker(NAME, [*module, "noderrd.lane", str(self._spec_file)], logs / f"{NAME}.jsonl", log, lambda: self.lane.ready)
         writer = ["noderrd.journal", "--shared", spec.shared, "--spec", str(self._spec_file), "--dir", str(self.folder / "journal"), "--name", NAME]
+        writer += ["--raw", str(config.journal.raw), "--keep", str(config.journal.keep)]
         self.writer = Worker("journal", [*module, *writer], logs / "journal.jsonl", log)
         self.spare = Worker(f"{NAME}-spare", [*self.worker.arguments, "spare"], logs / f"{NAME}.jsonl", log, self._spare_waits)
         self.guard = Worker("guard", [*module, "noderrd.guard", "--spec", str(self._spec_file)], logs / "guard.jsonl", log)
@@ -134,9 +153,12 @@ class Node:
 
     async def run(self) -> None:
         """Start the lane and the journal's writer, watch them, and end them when `stopping` is set."""
+        if self.was == "restored":
+            self.log.warning("the last run's state was gone (a power loss) and was made anew from the journal", told=self._told)
         if self.was == "lost":
-            self.log.error("the last run's state is gone (a power loss): halted until a person has reconciled")
+            self.log.error("the last run's state is gone (a power loss): halted until a person has reconciled", reason=self._told)
             self.lane.halt(Scope.NODE, 0, Halt.RECONCILE)
+        self.pet()
         for kill in self.latches.kills.values():
             self._raise(kill)
         if self.lane.shared.owned():
@@ -160,10 +182,39 @@ class Node:
                 nursery.start_soon(self._keep_spare)
             nursery.start_soon(self._tell_events)
             nursery.start_soon(self._see_to)
+            nursery.start_soon(self._pet)
+            for it in self.comparisons:
+                venue = self.config.venues[it.venue]
+                nursery.start_soon(dropline.Line(it, venue.drop, venue.drop_user, venue.drop_secret(), self.log).run)
             await self.stopping.wait()
-            await self._wind_down()
+            if self.handing_over:
+                self.pet()
+                self.log.info("handed over: lane, writer and guard go on, and the next daemon takes them over")
+            else:
+                await self._wind_down()
             nursery.cancel_scope.cancel()
         self.stopped.set()
+
+    def hand_over(self) -> None:
+        """End this daemon and nothing else."""
+        self.handing_over = True
+        self.stopping.set()
+
+    def pet(self) -> None:
+        """Show the guard that the daemon lives, and what the policy wants when it does not. Positions may be opened again while it does."""
+        control = self.lane.shared.control[0]
+        loss = self.loaded.policy.loss if self.loaded.policy is not None else None
+        control["loss_then"] = Loss[loss.then.upper()] if loss is not None else Loss.TRADE_ON
+        control["loss_after_ns"] = loss.after_ns if loss is not None else 0
+        control["daemon_ns"] = time.time_ns()
+        if control["reduce_only"]:
+            control["reduce_only"] = 0
+            self.log.warning("orders that open positions may go out again: the daemon is back")
+
+    async def _pet(self) -> None:
+        while True:
+            self.pet()
+            await trio.sleep(EVENTS_S)
 
     def _too_many_crashes(self) -> None:
         self.log.error("the lane crashes again and again: new orders are halted", reason=Halt.LANE_CRASHES.name)
@@ -206,6 +257,10 @@ class Node:
         with trio.move_on_after(LOAD_S):
             while int(row["loaded"]) == 0:  # noqa: ASYNC110 - another process writes it, and tells nobody
                 await trio.sleep(HEIR_POLL_S)
+
+    def differences(self) -> list[dict[str, Any]]:
+        """Give what a person has to look into."""
+        return [*answers.differences([self.lane]), *(row for it in self.comparisons for row in it.rows())]
 
     def guarded(self) -> bool:
         """Tell whether the guard shows itself."""

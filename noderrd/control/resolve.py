@@ -122,7 +122,7 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
         strategies=strategies, limits=limits, models=models, rules=rules.names, idle=config.lane.idle,
         receive=config.lane.receive, stamps=config.lane.stamps, tick_tables=tables,
         huge_pages=config.lane.huge_pages, core=config.lane.core, levels=config.lane.levels, table=table,
-        sockets=config.sockets, options=str(places.options), realtime=config.host.realtime,
+        sockets=config.sockets, options=str(places.options), realtime=config.host.realtime, day_end=config.day.end,
     )  # fmt: skip
 
 

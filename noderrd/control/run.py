@@ -14,7 +14,7 @@ import trio
 
 from noderrd import config as configuration
 from noderrd.config import Config
-from noderrd.control import logbook, policy, server, state
+from noderrd.control import days, drills, logbook, policy, server, state
 from noderrd.control import node as nodes
 from noderrd.control.alerting import Alerting
 from noderrd.control.node import Node, Unfit
@@ -103,6 +103,10 @@ async def _live(node: Node, line: Any, log: Any) -> int:
         nursery.start_soon(server.serve, line, Verbs(node, watch, alerting).handle, log)
         nursery.start_soon(watch.run)
         nursery.start_soon(alerting.run)
+        if node.config.day.end:
+            nursery.start_soon(days.run, node, alerting.alarm)
+        if node.config.day.drill:
+            nursery.start_soon(drills.run, node, alerting.alarm)
         nursery.start_soon(_systemd, node, notify)
         await node.run()
         notify.notify("STOPPING=1")
@@ -114,14 +118,17 @@ async def _live(node: Node, line: Any, log: Any) -> int:
 
 
 async def _signals(node: Node, scope: trio.CancelScope, code: list[int], log: Any) -> None:
-    """SIGTERM and SIGINT stop; the second one leaves at once; SIGHUP reads the policy again."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+    """SIGTERM and SIGINT stop; the second one leaves at once; SIGHUP reads the policy again; SIGUSR1 hands over to the next daemon."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1) as received:
         async for number in received:
             if number == signal.SIGHUP:
                 try:
                     await node.reload("SIGHUP")
                 except (Unfit, OSError) as why:
                     log.error("policy not reloaded: what ran keeps running", reason=str(why))
+            elif number == signal.SIGUSR1:
+                log.info("handing over")
+                node.hand_over()
             elif node.stopping.is_set():
                 log.warning("left at once", open_orders=node.lane.open_orders())
                 node.kill()

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from core.codes import Command, Halt, Scope, Session
-from noderrd.control import answers, feeds, gate, lanes, policy
+from noderrd.control import answers, days, drills, feeds, gate, lanes, policy
 from noderrd.control.alerting import Alerting
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
@@ -31,8 +31,7 @@ LONGEST_REASON = 60  # characters: what is journaled, with who said it
 ORDER_ID = re.compile(r"[0-9A-F]{14}")
 LONGEST_WINDOW_S = 3600
 LONGEST_SILENCE_S = 30 * 86400
-DRILL_S = 10.0
-POLL_S = 0.002
+LARGEST_ADJUSTMENT = 1_000_000_000  # shares
 CLOCK = re.compile(r"\d\d:\d\d(:\d\d)?")
 LONGEST_ARMED = timedelta(days=7)
 
@@ -138,17 +137,19 @@ class Verbs:
 
     async def do_reconcile(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """What a person has to look into."""
-        return {"differences": answers.differences(self._lanes)}
+        return {"differences": self._node.differences()}
 
     async def do_accept(self, arguments: dict[str, Any], peer: Peer) -> Answer:
         """Take a person's word that an order nobody knows of is over, or that a halted venue may trade again; it is journaled with its reason."""
         what, reason = str(arguments.get("what", "")), _reason(arguments)
-        venues = self._node.names()["venue"]
+        venues, symbols = self._node.names()["venue"], self._node.names()["symbol"]
         named = what in venues
-        if not named and not ORDER_ID.fullmatch(what):
-            message = f"{what!r} is neither an order's number (noderrctl reconcile shows them) nor a venue (there are: {', '.join(venues)})"
+        if not named and what not in symbols and not ORDER_ID.fullmatch(what):
+            message = f"{what!r} is neither an order's number (noderrctl reconcile shows them) nor a venue ({', '.join(venues)}) nor a symbol"
             raise Refused(message, USAGE)
         self._say("ACCEPT", peer, what=what, reason=reason)
+        if what in symbols:
+            return await self._accept_symbol(what, f"{peer.name}: {reason}")
         ref = 0 if named else int(what, 16)
         done = await self._node.lane.command(
             Command.ACCEPT, Scope.VENUE if named else Scope.NODE, venues.index(what) if named else 0, ref, f"{peer.name}: {reason}"
@@ -156,7 +157,22 @@ class Verbs:
         if done.status != 0 or done.acted == 0:
             message = f"nothing about {what} is in doubt"
             raise Refused(message)
-        return {"acted": done.acted, "failed": 0, "differences": answers.differences(self._lanes)}
+        for it in self._node.comparisons:
+            if it.venue == what:
+                it.accept("")
+        return {"acted": done.acted, "failed": 0, "differences": self._node.differences()}
+
+    async def _accept_symbol(self, symbol: str, text: str) -> Answer:
+        """Take it that a symbol's orders and executions are as they are here, whatever else was said, and that it may trade again."""
+        differs = any(one.symbol == symbol for it in self._node.comparisons for one in it.differences)
+        words = [self._node.lane.shared.halt_symbol[k] for k, it in enumerate(self._node.lane.spec.instruments) if it.symbol == symbol]
+        if not differs and Halt.RECONCILE not in words:
+            message = f"nothing about {symbol} is in doubt"
+            raise Refused(message)
+        done = await self._node.lane.command(Command.ACCEPT, Scope.SYMBOL, self._node.names()["symbol"].index(symbol), 0, text)
+        for it in self._node.comparisons:
+            it.accept(symbol)
+        return {"acted": done.acted, "failed": 0, "differences": self._node.differences()}
 
     # Alerts.
 
@@ -295,25 +311,58 @@ class Verbs:
         return done
 
     async def do_drill(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
-        """Prove the kill switch: kill the node for real, time until nothing is open, and lift it again."""
+        """Prove guard, cancel-on-disconnect and kill switch on the running node, for real."""
         self._refuse_killed({("node", "")})
-        lane, halted = self._node.lane, int(self._node.lane.shared.control[0]["halt_node"])
-        self._say("DRILL", peer, open_orders=lane.open_orders())
-        began, before = trio.current_time(), lane.open_orders()
-        lane.halt(Scope.NODE, 0, Halt.KILLED)
-        try:
-            await self._command(Command.KILL, Scope.NODE, 0)
-            with trio.move_on_after(DRILL_S):
-                while lane.open_orders():  # noqa: ASYNC110 - another process lowers it, and tells nobody
-                    await trio.sleep(POLL_S)
-            took_s, left = trio.current_time() - began, lane.open_orders()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._command(Command.RELEASE, Scope.NODE, 0)
-                if halted:
-                    lane.halt(Scope.NODE, 0, Halt(halted))
-        self._node.log.info("drill", ok=left == 0, open_before=before, open_after=left, seconds=round(took_s, 3))
-        return {"checks": [{"name": "kill", "ok": left == 0, "open_before": before, "open_after": left, "ns": int(took_s * SECOND)}]}
+        self._say("DRILL", peer, open_orders=self._node.lane.open_orders())
+        return {"checks": await drills.drill(self._node, peer.name)}
+
+    # Positions and days.
+
+    async def do_adjust(self, arguments: dict[str, Any], peer: Peer) -> Answer:
+        """Change a position by a person's word, which is journaled with its reason."""
+        reason, qty = _reason(arguments), arguments.get("qty")
+        if not isinstance(qty, int) or not 0 < abs(qty) <= LARGEST_ADJUSTMENT:
+            message = f"QTY: a whole number of shares to add, negative to take away, at most {LARGEST_ADJUSTMENT}"
+            raise Refused(message, USAGE)
+        index = self._position(arguments)
+        spec = self._node.lane.spec
+        it = spec.instruments[index % len(spec.instruments)]
+        named = {"symbol": it.symbol, "venue": spec.venues[it.venue].name, "strategy": spec.strategies[index // len(spec.instruments)].name}
+        self._say("ADJUST", peer, qty=qty, reason=reason, **named)
+        done = await self._node.lane.command(Command.ADJUST, Scope.NODE, index, qty, "\0" * 8 + f"{peer.name}: {reason}")
+        if done.status != 0:
+            message = f"nobody knows a price of {it.symbol}: it has no book, no trade and no reference"
+            raise Refused(message)
+        return {"acted": done.acted, "failed": 0, **named, "qty": qty, "position": int(self._node.lane.shared.positions[index]["position"])}
+
+    def _position(self, arguments: dict[str, Any]) -> int:
+        """Find the one position that is meant: of those held, else of those that could be. Raises Refused."""
+        shared, spec = self._node.lane.shared, self._node.lane.spec
+        n = len(spec.instruments)
+        wanted = {key: str(arguments.get(key) or "") for key in ("symbol", "venue", "strategy")}
+        fits = [
+            s * n + k
+            for s, strategy in enumerate(spec.strategies)
+            for k, it in enumerate(spec.instruments)
+            if it.symbol == wanted["symbol"] and wanted["venue"] in {"", spec.venues[it.venue].name} and wanted["strategy"] in {"", strategy.name}
+        ]
+        held = [index for index in fits if shared.positions[index]["position"]]
+        trades = [index for index in fits if wanted["symbol"] in spec.strategies[index // n].symbols]
+        found = next((some for some in (held, trades, fits) if some), [])
+        if len(found) != 1:
+            known = [f"--venue {spec.venues[spec.instruments[k % n].venue].name} --strategy {spec.strategies[k // n].name}" for k in found]
+            message = f"which one: {'; '.join(known)}" if known else f"no strategy can hold {wanted['symbol'] or 'that'} there"
+            raise Refused(message, USAGE)
+        return found[0]
+
+    async def do_days(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
+        """Days that were ended, the newest last."""
+        return {"days": days.told(self._node.folder)}
+
+    async def do_end_day(self, _arguments: dict[str, Any], peer: Peer) -> Answer:
+        """End a day now."""
+        self._say("END DAY", peer)
+        return {"day": await days.end(self._node, time.time_ns(), peer.name)}
 
     # Modes.
 
@@ -340,6 +389,7 @@ class Verbs:
         armed_ns = last.at_ns if last is not None and last.armed else 0
         clock_ns = node.config.telemetry.clock_error_us * 1_000
         found = gate.failures(node.lane, venue, node.folder, node.config.node.positions, armed_ns, clock_ns)
+        found += [line for it in node.comparisons if it.venue == venue for line in gate.drop_copy(it)]
         if found:
             raise Refused(f"{venue} is not armed: " + "; ".join(found), REFUSED)
 

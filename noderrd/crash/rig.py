@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from core.codes import Counter, OrdStatus, Session
+from core.codes import Counter, Halt, OrdStatus, Session
 from core.codes import Writer as WriterState
 from noderrd.crash.exchange import Told, read
 from noderrd.demo import plan
@@ -163,11 +163,15 @@ class Rig:
         return found
 
     def recover(self, before: tuple[int, int, int]) -> float:
-        """Wait until everything runs, is logged in, and orders go out again; gives the milliseconds. Raises Failed."""
+        """Wait until everything runs, is logged in, and orders go out again: milliseconds. Raises Failed, at once where a person is needed."""
         began = time.monotonic()
-        if not wait_until(lambda: self._whole(before), RECOVER_S):
+        if not wait_until(lambda: self._whole(before) or self._refused(), RECOVER_S) or self._refused():
             raise self._running().child.failed("did not recover")
         return (time.monotonic() - began) * 1000
+
+    def _refused(self) -> bool:
+        """Tell whether the lane waits for a person: a venue said what does not fit. It does not go on by itself."""
+        return bool((self._lane().control[0]["halt_venue"] == Halt.RECONCILE).any())
 
     def mark(self) -> tuple[int, int, int]:
         """Give what `recover` compares with: the lane's epoch, its writer, its orders."""

@@ -1,11 +1,11 @@
-"""`noderrctl drill`: prove the kill switch on the running node."""
+"""`noderrctl drill`: prove guard, cancel-on-disconnect and kill switch on the running node."""
 
 import argparse
 import sys
 
 from noderrd.ctl.client import ask, show, table
 
-HELP = "kill the node for real, time until nothing is open, and lift it again"
+HELP = "shut the sessions down, have the venues cancel, log in again, kill; for real, timed, and lifted again"
 USAGE = 64
 
 
@@ -25,6 +25,9 @@ def main(args: argparse.Namespace) -> int:
             return 1
     checks = ask(args, "drill")["checks"]
     ok = all(it["ok"] for it in checks)
-    rows = [[it["name"], "ok" if it["ok"] else "FAILED", str(it["open_before"]), str(it["open_after"]), f"{it['ns'] / 1e6:.1f}"] for it in checks]
-    show(args, {"ok": ok, "checks": checks}, table(["drill", "result", "open before", "open after", "ms"], rows))
+    rows = [
+        [it["name"], "ok" if it["ok"] else "FAILED", str(it["open_before"]), str(it["open_after"]), f"{it['ns'] / 1e6:.1f}", it["why"]]
+        for it in checks
+    ]
+    show(args, {"ok": ok, "checks": checks}, table(["drill", "result", "before", "after", "ms", "why"], rows))
     return 0 if ok else 1

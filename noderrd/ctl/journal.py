@@ -59,6 +59,7 @@ def verify(place: Path, args: argparse.Namespace) -> int:
         "torn_tail": it.torn_tail,
         "first_bad": bad,
         "links": it.links,
+        "sealed": it.sealed,
     }
     if args.json:
         print(json.dumps(said))
@@ -68,6 +69,8 @@ def verify(place: Path, args: argparse.Namespace) -> int:
         print(f"{it.records} records in {it.segments} segments are as they were written" + (", but for a torn last one" if it.torn_tail else ""))
         for name, link in it.links.items():
             print(f"{name} ends with {link}")
+        if it.sealed:
+            print(f"sealed days: {', '.join(map(str, it.sealed))}")
     return 0 if it.ok else 1
 
 

@@ -12,7 +12,9 @@ USAGE = 64
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what is accepted, and why."""
-    parser.add_argument("--accept", metavar="WHAT", help="an order's number: the venue was asked, and it is over; or a venue: it may trade again")
+    parser.add_argument(
+        "--accept", metavar="WHAT", help="an order's number: it is over; a venue: it may trade again; a symbol: its fills are as here"
+    )
     parser.add_argument("--reason", metavar="TEXT", help="why, for the journal")
 
 

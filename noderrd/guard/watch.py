@@ -2,7 +2,12 @@
 
 First it shuts the order sockets down, whoever holds them: the venue's cancel-on-disconnect fires now and not after fifteen seconds of silence.
 A while later (COD_WAIT_NS, or NO_COD_WAIT_NS where the venue does not cancel by itself), and only if there is still no lane, it logs in and cancels
-what the lane had open. A lane that will be busy says so beforehand (`leave_until_ns`), and is left alone as long as its process lives.
+what the lane had open, and tries again as long as the venue is away. A lane that will be busy says so beforehand (`leave_until_ns`), and is left
+alone as long as its process lives.
+
+It also looks at the daemon, whose loss changes nothing by itself: when its last sign of life is older than the policy allows (`on daemon_loss`), the
+lane is asked for what the policy wants, again each second until nothing is open. And it shuts the sessions of a lane that lives down when a drill
+asks for it.
 """
 
 import contextlib
@@ -13,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.codes import Mode, OrdStatus
+from core.codes import Loss, Mode, OrdStatus
 from noderrd.guard.cancel import Login, NoSession, cancel
 from noderrd.lane import hand
 from noderrd.lane.memory import Shared
@@ -22,6 +27,9 @@ from noderrd.lane.spec import LaneSpec
 QUIET_NS = 200_000_000
 COD_WAIT_NS = 1_000_000_000
 NO_COD_WAIT_NS = 10_000_000_000
+AWAY_NS = 5_000_000_000  # until a venue that was away is tried again: a try may take seconds
+WISH_NS = 1_000_000_000
+LOST_NS = 1_000_000_000  # a daemon that is busy shows itself within that
 OVER = (OrdStatus.NONE, OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REPLACED, OrdStatus.REJECTED, OrdStatus.EXPIRED, OrdStatus.DENIED)
 
 
@@ -34,6 +42,8 @@ class Guard:
         self._held: dict[int, socket.socket] = {}
         self._cut_ns = 0  # when it acted on the lane that is quiet now; 0: it did not
         self._done: set[int] = set()  # venues where it has canceled since
+        self._away: dict[int, int] = {}  # venues that it could not reach, and when they are tried again
+        self._wished_ns = 0  # when it last asked the lane for what the policy wants; 0: the daemon is not lost
         shared.control[0]["guard_pid"] = os.getpid()
 
     @property
@@ -56,14 +66,41 @@ class Guard:
                 self._held[v] = line
             else:
                 line.close()
+        self._look_at_daemon(now_ns)
         if self._lives(now_ns):
             self._cut_ns = 0
             self._done.clear()
+            self._away.clear()
+            self._drill(now_ns)
             return
         if self._held:
             self._cut(now_ns)
         if self._cut_ns and control["ready"] != 0:
             self._cancel(now_ns)
+
+    def _look_at_daemon(self, now_ns: int) -> None:
+        """Ask the lane for what the policy wants when the daemon is lost."""
+        control = self._shared.control[0]
+        then, seen_ns = int(control["loss_then"]), int(control["daemon_ns"])
+        if then == Loss.TRADE_ON or seen_ns == 0 or now_ns - seen_ns < max(int(control["loss_after_ns"]), LOST_NS):
+            self._wished_ns = 0
+            return
+        if self._wished_ns == 0:
+            self._log.error("the daemon is lost", then=Loss(then).name.lower(), quiet_ms=(now_ns - seen_ns) // 1_000_000)
+        elif now_ns - self._wished_ns < WISH_NS or then != Loss.CANCEL or self._shared.lane[0]["n_live"] == 0:
+            return
+        self._wished_ns = now_ns
+        control["wish"] = then
+
+    def _drill(self, now_ns: int) -> None:
+        """Shut the sessions of a lane that lives, as if it did not: what follows is the venue's part, and the lane's way back."""
+        control = self._shared.control[0]
+        if control["drill_asked"] == control["drill_done"]:
+            return
+        if self._held:
+            self._cut(now_ns)
+            self._cut_ns = 0
+        control["drill_done"] = control["drill_asked"]
 
     def _pass_on(self) -> None:
         """Give the sockets of a dead lane to the one that takes its place, and keep duplicates."""
@@ -79,6 +116,7 @@ class Guard:
     def _cut(self, now_ns: int) -> None:
         """Shut every socket down, also those that a stopped lane or somebody else still holds."""
         quiet_ms = (now_ns - int(self._shared.control[0]["heartbeat_ns"])) // 1_000_000
+        self._shared.control[0]["guard_cuts"] += 1
         for line in self._held.values():
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)  # refused where the venue has closed already
@@ -86,23 +124,27 @@ class Guard:
         self._log.error("lane is quiet: its order sessions are shut", quiet_ms=quiet_ms, sessions=len(self._held))
         self._held.clear()
         self._cut_ns = now_ns
-        self._shared.control[0]["guard_cuts"] += 1
 
     def _cancel(self, now_ns: int) -> None:
-        """Cancel at every venue whose time has come; once."""
+        """Cancel at every venue whose time has come; once, and again as long as one is away."""
         for v, venue in enumerate(self._spec.venues):
             wait = COD_WAIT_NS if venue.cancel_on_disconnect else NO_COD_WAIT_NS
             if v in self._done or self._shared.venues[v]["mode"] not in (Mode.ARMED, Mode.OFF) or now_ns - self._cut_ns < wait:
                 continue
-            self._done.add(v)
+            if now_ns < self._away.get(v, 0):
+                continue
             refs = self._refs(v)
             if not refs:
+                self._done.add(v)
                 continue
             try:
                 left = cancel(self._login(v), refs, self._is_back)
             except (NoSession, OSError) as error:
-                self._log.error("cannot cancel", venue=venue.name, reason=str(error), open=len(refs))
+                if v not in self._away:
+                    self._log.error("cannot cancel", venue=venue.name, reason=str(error), open=len(refs))
+                self._away[v] = now_ns + AWAY_NS
                 continue
+            self._done.add(v)
             said = self._log.error if left else self._log.warning
             said("canceled for a lane that is gone", venue=venue.name, asked=len(refs), remain=sorted(left))
 

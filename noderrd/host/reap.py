@@ -2,7 +2,7 @@
 
 A daemon that crashed is started again and takes its lanes over with their sessions up, so they are left alone then. After a stop, clean or not,
 nothing may go on trading: whatever is in the unit's cgroup or on the lanes' cores gets SIGKILL. systemd says in SERVICE_RESULT which it was
-(systemd.exec(5)).
+(systemd.exec(5)); a stop that is half of a restart is none (noderrd.host.handover).
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from noderrd.host import cpu
+from noderrd.host import cpu, handover
 
 STOPPED = {"success", "timeout"}
 
@@ -37,6 +37,9 @@ def main() -> int:
     result = os.environ.get("SERVICE_RESULT", "")
     if result not in STOPPED:
         print(f"reap: left alone after {result or 'no result'}: the next daemon takes over", file=sys.stderr)
+        return 0
+    if handover.restarts(handover.listed()):
+        print("reap: left alone: the unit is started again", file=sys.stderr)
         return 0
     for pid in leftover():
         print(f"reap: process {pid} was left running", file=sys.stderr)

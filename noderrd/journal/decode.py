@@ -11,6 +11,7 @@ import numpy as np
 from core import layout as at
 from core.codes import BookState, Command, Denial, EventKind, Halt, IntentKind, JournalKind, OrdStatus, Scope, Side, TimeInForce
 from noderrd.journal.read import records
+from noderrd.lane import checkpoint
 from noderrd.replay import ouch_fields
 
 UNIT = 10_000  # of prices while no SPEC was read
@@ -176,12 +177,27 @@ def _command(row: np.void, _: Names) -> dict[str, Any]:
 
 
 def _said(row: np.void) -> dict[str, Any]:
-    return {"said": data_of(row).rstrip(b"\0").decode("utf-8", "replace")}
+    return {"said": _text(row)}
 
 
 def _fault(row: np.void, _: Names) -> dict[str, Any]:
     what, detail = words(row)[:2]
     return {"what": _name(Halt, what), "detail": detail}
+
+
+def _login(row: np.void, _: Names) -> dict[str, Any]:
+    out, first, last = words(row)[:3]
+    session = (first.to_bytes(8, "big") + last.to_bytes(2, "big")).decode("ascii", "replace").strip("\0 ")
+    return {"session": session, "next_seq_num": int(row["ref"]), "queries": out}
+
+
+def _text(row: np.void, start: int = 0) -> str:
+    return data_of(row)[start:].rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _held(told: np.void, *names: str) -> dict[str, Any]:
+    """Give some of what a checkpoint's record holds."""
+    return {name: int(told[name]) for name in names}
 
 
 WHAT: dict[int, Any] = {
@@ -199,13 +215,24 @@ WHAT: dict[int, Any] = {
     JournalKind.ACCEPTED: lambda row, _: _said(row),
     JournalKind.TOLD: lambda row, _: _said(row),
     JournalKind.CLOCK: lambda row, _: dict(zip(("offset_ns", "error_ns", "synchronised", "drift_ns"), words(row)[:4], strict=True)),
+    JournalKind.LOGIN: _login,
+    JournalKind.SEALED: lambda row, _: {"day": int(row["ref"]), "said": _text(row)},
+    JournalKind.ADJUSTED: lambda row, names: {
+        "qty": int(row["ref"]),
+        "px": price(words(row)[0], names.unit(int(row["inst"]))),
+        "said": _text(row, 8),
+    },
+    JournalKind.POSITION: lambda row, _: _held(checkpoint.read(checkpoint.HELD, row), "position", "bought", "sold", "fills"),
+    JournalKind.ORDER: lambda row, _: _held(checkpoint.read(checkpoint.OPEN, row), "user_ref", "order_qty", "cum_qty", "leaves_qty"),
+    JournalKind.SESSION: lambda row, _: _held(checkpoint.read(checkpoint.SESSION, row), "order_seq", "next_ref"),
+    JournalKind.ACCOUNT: lambda row, _: _held(checkpoint.read(checkpoint.ACCOUNT, row), "day_profit", "peak"),
     JournalKind.FEATURES: lambda row, _: {"features": [float(v) for v in np.frombuffer(data_of(row), np.float32)]},
     JournalKind.FEED: lambda row, _: {"bytes": int(row["size"])},
     JournalKind.EMPTIED: lambda row, _: {"next_seq_num": int(row["ref"]) or None},
     JournalKind.IMAGE: lambda row, _: {"bytes": int(row["size"]), "next_seq_num": int(row["ref"]) or None},
     JournalKind.GAP: lambda row, _: {"records": words(row)[0]},
 }
-ABOUT_ORDERS = (JournalKind.SENT, JournalKind.DENIED, JournalKind.ACCEPTED)
+ABOUT_ORDERS = (JournalKind.SENT, JournalKind.DENIED, JournalKind.ACCEPTED, JournalKind.ORDER)
 ABOUT_PRODUCTS = (JournalKind.CALL, JournalKind.INTENT, JournalKind.FEATURES)  # `inst` is a product there
 REFS = {
     JournalKind.RECEIVED: "seq_num", JournalKind.FEED: "seq_num", JournalKind.TICK: "seq_num", JournalKind.CALL: "decision",

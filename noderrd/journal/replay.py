@@ -5,6 +5,7 @@ session, and halts (a denial for one of these is taken as said). What is made ag
 what it asks for, and what risk says. A journal that begins in the middle of a lane's life, or with records missing, cannot be replayed past there.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -19,12 +20,16 @@ from typing import Any
 import numpy as np
 
 from core import layout as at
-from core.codes import Command, Denial, EventKind, Halt, IntentKind, JournalKind, Scope, Session
+from core.codes import Denial, EventKind, Halt, IntentKind, JournalKind, Session
 from noderrd import logs
 from noderrd.journal import decode
+from noderrd.journal.checkpoints import Untold
+from noderrd.journal.follow import Follower
 from noderrd.journal.read import records
-from noderrd.lane import cold, prepare, snapshot, work
-from noderrd.lane.again import Step, step
+from noderrd.journal.restore import rebuild
+from noderrd.journal.segment import places
+from noderrd.lane import prepare, snapshot
+from noderrd.lane.again import Step
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec
 
@@ -33,7 +38,6 @@ VERDICTS = (JournalKind.SENT, JournalKind.DENIED)
 MADE = (JournalKind.INTENT, *VERDICTS)
 OURS = (JournalKind.FEATURES, JournalKind.MORE, JournalKind.STOP)  # they follow from others, or say nothing
 HALTS = {Denial.HALT_NODE, Denial.HALT_VENUE, Denial.HALT_SYMBOL, Denial.HALT_STRATEGY, Denial.KILLED}
-DAY_NS = 86_400 * 10**9
 
 
 class Different(Exception):
@@ -60,9 +64,12 @@ def replay(folder: Path, strategy: Path | None = None) -> dict[str, Any]:
     counts = Counts()
     first: dict[str, Any] | None = None
     for chain in by_lane(folder):
-        with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="noderrd-replay-") as place:
+        with (
+            tempfile.TemporaryDirectory(dir="/dev/shm", prefix="noderrd-replay-") as place,
+            contextlib.closing(Again(Path(place), strategy, counts, folder)) as again,
+        ):
             try:
-                Again(Path(place), strategy, counts).run(chain)
+                again.run(chain)
             except Different as found:
                 first = found.facts
                 break
@@ -71,8 +78,6 @@ def replay(folder: Path, strategy: Path | None = None) -> dict[str, Any]:
 
 def by_lane(folder: Path) -> Iterator[Iterator[np.void]]:
     """Give the records of one lane after the other."""
-    from noderrd.journal.segment import places
-
     for name in places(folder):
         yield (row for block in records(folder, name) for row in block)
 
@@ -80,19 +85,24 @@ def by_lane(folder: Path) -> Iterator[Iterator[np.void]]:
 class Again:
     """One lane's life, taken again."""
 
-    def __init__(self, place: Path, strategy: Path | None, counts: Counts) -> None:
-        self._place, self._strategy, self._counts = place, strategy, counts
+    def __init__(self, place: Path, strategy: Path | None, counts: Counts, folder: Path) -> None:
+        self._place, self._strategy, self._counts, self._folder = place, strategy, counts, folder
         self._names = decode.Names()
-        self._desk = work.make()
-        self._shared: Shared | None = None
+        self._follower: Follower | None = None
         self._loaded: prepare.Loaded | None = None
         self._keep: list[Any] = []
         self._venue_ends: dict[int, socket.socket] = {}
+        self._sockets: list[socket.socket] = []
         self._starting = 0  # epoch of a START whose SPEC is still being read
+        self._restored = 0  # records before a START whose state was made from them; 0: the lane had its own
         self._next_id = 0  # that it began to number its orders from
         self._seen = 0  # cursor in our own ring
         self._made: deque[np.void] = deque()  # what our lane did by itself and the journal has not yet told
-        self._day = -1
+
+    def close(self) -> None:
+        """Let the sockets go that stood for the venues'."""
+        for line in self._sockets:
+            line.close()
 
     # The journal, record by record.
 
@@ -104,24 +114,25 @@ class Again:
             JournalKind.SENT: self._unprompted, JournalKind.DENIED: self._unprompted, JournalKind.LOGIN: self._login, JournalKind.DOWN: self._down,
             JournalKind.HALT: self._command, JournalKind.RESUME: self._command, JournalKind.COMMAND: self._command,
             JournalKind.ACCEPTED: self._accepted, JournalKind.EMPTIED: self._emptied, JournalKind.IMAGE: self._image,
+            JournalKind.ADJUSTED: self._adjusted, JournalKind.DAY: self._new_day,
         }  # fmt: skip
         while (row := ahead.take()) is not None:
             kind = int(row["kind"])
             if kind == JournalKind.START:
-                self._start(row)
+                self._start(row, ahead.taken - 1)
             elif kind == JournalKind.SPEC:
                 self._spec(row)
             elif kind == JournalKind.GAP:
                 raise Different(f"{decode.words(row)[0]} records are missing here", decode.told(row, self._names))
             elif kind in steps:
-                if self._shared is None:
+                if self._follower is None:
                     raise Different("the journal begins in the middle of a lane's life", decode.told(row, self._names))
-                self._pass_day(int(row["ts_ns"]))
                 steps[JournalKind(kind)](row, ahead)
 
-    def _start(self, row: np.void) -> None:
+    def _start(self, row: np.void, before: int) -> None:
         self._starting, self._next_id = int(row["ref"]), decode.words(row)[1]
-        have = 0 if self._shared is None else int(self._shared.control[0]["epoch"])
+        self._restored = before if decode.words(row)[2] else 0
+        have = 0 if self._follower is None else int(self._lane().control[0]["epoch"])
         if self._starting != have + 1:
             raise Different(f"the journal goes on at epoch {self._starting}, after {have}", decode.told(row, self._names))
 
@@ -158,44 +169,58 @@ class Again:
 
     def _take_up(self, spec: LaneSpec) -> None:
         """As noderrd.lane.process does."""
-        if self._shared is None:
-            self._shared = Shared(Path(spec.shared), spec.sizes(), create=True)
-            self._keep.append(prepare.share_exposure(spec, self._shared))
-        shared = self._shared
+        if self._follower is None or self._restored:
+            path = Path(spec.shared)
+            path.unlink(missing_ok=True)
+            self._follower = Follower(Shared(path, spec.sizes(), create=True))
+        shared = self._lane()
+        if self._restored:
+            try:
+                rebuild(shared, spec, self._folder, self._restored)
+            except Untold as why:
+                raise Different(f"a state was made from the journal here, and is not to be made again: {why}") from why
+        self._keep.append(prepare.share_exposure(spec, shared))
         prepare.take_up(spec, shared)
         self._loaded = prepare.Loaded(spec, shared, self._desk, logs.get("replay"))
         self._loaded.load(spec)
-        prepare.fill_venues(spec, shared)
+        self._sockets += prepare.fill_venues(spec, shared)
         for v in range(len(spec.venues)):
             ours, theirs = socket.socketpair()
             theirs.setblocking(False)
-            self._keep.append(ours)
+            self._sockets += [ours, theirs]
             self._venue_ends[v] = theirs
             shared.venues[v]["fd_order"] = ours.fileno()
         shared.control["next_id"] = self._next_id
         shared.control["mult"] = 0  # the clock is base_ns, and stands
         self._desk["notice_tail"] = self._desk["notice_head"] = self._desk["n_touched"] = 0
-        self._starting, self._day = 0, -1
+        self._starting = 0
 
     # Steps.
 
+    def _its(self) -> Follower:
+        assert self._follower is not None
+        return self._follower
+
     def _lane(self) -> Shared:
-        assert self._shared is not None
-        return self._shared
+        return self._its().shared
+
+    @property
+    def _desk(self) -> np.ndarray:
+        return self._its().desk
 
     def _again(self) -> prepare.Loaded:
         assert self._loaded is not None
         return self._loaded
 
     def _step(self, what: Step, a: int, b: int, c: int, now_ns: int) -> int:
+        n = self._its().take_step(what, a, b, c, now_ns)
+        self._look()
+        return n
+
+    def _look(self) -> None:
+        """Take from our lane's ring what it did."""
         it = self._lane()
-        control = it.control[0]
-        control["journal_tail"] = control["journal_head"]
-        n = step(
-            it.lane, self._desk, it.halt_symbol, it.insts, it.px, it.qty, it.cnt, it.table, it.locates, it.products, it.positions, it.limits,
-            it.states, int(what), a, b, c, now_ns,
-        )  # fmt: skip
-        head = int(control["journal_head"])
+        head = int(it.control[0]["journal_head"])
         for cursor in range(self._seen, head):
             row = it.journal[cursor & (at.JOURNAL_SLOTS - 1)]
             if row["kind"] in MADE:
@@ -204,12 +229,6 @@ class Again:
                     drain(self._venue_ends[int(row["venue"])])
                     it.venues[int(row["venue"])]["tx_len"] = it.venues[int(row["venue"])]["tx_at"] = 0
         self._seen = head
-        return int(n)
-
-    def _pass_day(self, now_ns: int) -> None:
-        if now_ns // DAY_NS != self._day:
-            self._day = now_ns // DAY_NS
-            self._step(Step.DAY, 0, 0, 0, now_ns)
 
     def _states(self, tail: bytes) -> None:
         """Put the venues into the states that the journal tells: a byte each, then their phases."""
@@ -277,36 +296,27 @@ class Again:
             product["score_ns"] = 0
 
     def _received(self, row: np.void, _ahead: "Ahead") -> None:
-        v, message = int(row["venue"]), decode.data_of(row)
-        venue = self._lane().venues[v]
-        venue["rx"][: len(message)] = np.frombuffer(message, np.uint8)
-        venue["order_seq"] = row["ref"]
-        self._step(Step.RECEIVED, v, len(message), 0, int(row["ts_ns"]))
+        self._its().received(row)
+        self._look()
 
     def _login(self, row: np.void, _ahead: "Ahead") -> None:
-        venue, out = self._lane().venues[int(row["venue"])], decode.words(row)[0]
-        venue["have_order_session"], venue["order_seq"], venue["session_state"] = 1, row["ref"], Session.REPLAYING
-        venue["replay_left"], venue["queries_out"], venue["asked_at_ns"] = out + 1, 2 * out + 1, 0
+        self._its().login(row)
 
     def _down(self, row: np.void, _ahead: "Ahead") -> None:
-        it, v = self._lane(), int(row["venue"])
-        it.control["base_ns"] = row["ts_ns"]
-        it.venues[v]["session_state"] = Session.DOWN
-        cold.lost(it.lane, self._desk, it.insts, it.products, it.positions, v)
+        self._its().down(row)
 
     def _command(self, row: np.void, _ahead: "Ahead") -> None:
-        """Halts come with each verdict; what a resume clears besides is cleared here."""
-        verb, scope, index, status = decode.words(row)[:4]
-        if verb in (Command.RESUME, Command.RELEASE) and status == 0:
-            cold.afresh(self._lane(), Scope(scope), index)
+        """Halts come with each verdict."""
+        self._its().command(row)
 
     def _accepted(self, row: np.void, _ahead: "Ahead") -> None:
-        """A person settled an order whose fate was not known; of a venue, what changed comes with its next login."""
-        it = self._lane()
-        slots = np.flatnonzero((it.orders["cl_ord_id"] == row["ref"]) & (row["ref"] != 0))
-        it.control["base_ns"] = row["ts_ns"]
-        for slot in slots:
-            cold.settle_order(it, self._desk, int(slot))
+        self._its().accepted(row)
+
+    def _adjusted(self, row: np.void, _ahead: "Ahead") -> None:
+        self._its().adjusted(row)
+
+    def _new_day(self, row: np.void, _ahead: "Ahead") -> None:
+        self._its().day(row)
 
     def _unprompted(self, row: np.void, _ahead: "Ahead") -> None:
         """A message that no intent asked for: our lane sent it by itself, too, or an operator had it sent."""
@@ -411,6 +421,7 @@ class Ahead:
 
     def __init__(self, rows: Iterator[np.void]) -> None:
         self._rows, self._next = rows, next(rows, None)
+        self.taken = 0
 
     def peek(self) -> np.void | None:
         """Give the next row without taking it; None at the end."""
@@ -419,6 +430,7 @@ class Ahead:
     def take(self) -> np.void | None:
         """Give the next row; None at the end."""
         row, self._next = self._next, next(self._rows, None)
+        self.taken += 1
         return row
 
 

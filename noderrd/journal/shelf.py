@@ -1,5 +1,6 @@
 """What becomes of old segments: packed once they are `raw_kept` behind the newest, deleted once `kept` are there (0: never).
 
+Those from the last checkpoint on are not deleted: a restoration after a power loss begins there.
 Runs in the writer's process, in a thread of the lowest priority: zlib lets the interpreter go, and the ring is large. A segment is replaced by its
 packed file in one rename; a crash in between leaves both or a `.part`, and neither is counted twice.
 """
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from noderrd.journal import segment
-from noderrd.journal.segment import Place
+from noderrd.journal.checkpoints import Untold, begun
+from noderrd.journal.segment import Damaged, Place
 
 LEVEL = 3  # a third of the size at 60 MB/s; more buys little
 LOWEST = 19
@@ -30,15 +32,24 @@ def pack(place: Place) -> Path:
     return packed
 
 
+def _needed(folder: Path, name: str) -> int:
+    """Give the oldest segment that a restoration needs: that of the last checkpoint; 0, and all stay, where there is none."""
+    try:
+        return begun(folder, name).segment
+    except (Untold, Damaged):
+        return 0
+
+
 def tidy(folder: Path, name: str, raw_kept: int, kept: int) -> list[Path]:
     """Delete and pack what is due; gives what was touched. Raises OSError."""
     chain = segment.places(folder).get(name, [])
     touched = []
     if kept:
-        for place in chain[:-kept]:
+        needed = _needed(folder, name)
+        for place in [place for place in chain[:-kept] if place.number < needed]:
             place.path.unlink()
             touched.append(place.path)
-        chain = chain[-kept:]
+            chain.remove(place)
     touched += [pack(place) for place in chain[: max(0, len(chain) - raw_kept)] if place.path.suffix == segment.SUFFIX]
     return touched
 

@@ -1,7 +1,9 @@
 """Is the journal what was written? Every byte of every segment is looked at: checksums, the chain over segments, and zeros past the tail.
 
-What this cannot see: whole records taken off the end, and a history made anew from some record on. Against those, keep the last link elsewhere
-(`noderrctl journal verify` prints it).
+A sealed day (noderrd.journal.seal) must be there whole, and end with the link that its seal says.
+
+What this cannot see: whole records taken off the end since the last seal, and a history made anew from some record on. Against those, keep the last
+link elsewhere (`noderrctl journal verify` prints it).
 """
 
 import dataclasses
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import google_crc32c
 
+from noderrd.journal import seal
+from noderrd.journal.seal import Seal
 from noderrd.journal.segment import (
     BODY,
     GENESIS,
@@ -37,6 +41,7 @@ class Verdict:
     torn_tail: bool = False
     first_bad: Damaged | None = None
     links: dict[str, str] = dataclasses.field(default_factory=dict)  # lane to its last link, in hexadecimal
+    sealed: list[int] = dataclasses.field(default_factory=list)  # days whose seals hold, as yyyymmdd
 
     @property
     def ok(self) -> bool:
@@ -49,15 +54,16 @@ def verify(folder: Path) -> Verdict:
     verdict = Verdict()
     for name, chain in places(folder).items():
         try:
-            _chain(name, chain, verdict)
+            _chain(name, chain, verdict, list(seal.read(folder, name)))
         except Damaged as bad:
             verdict.first_bad = bad
             return verdict
     return verdict
 
 
-def _chain(name: str, chain: list[Place], verdict: Verdict) -> None:
+def _chain(name: str, chain: list[Place], verdict: Verdict, seals: list[tuple[Path, Seal | None]]) -> None:
     link, number, first, ring, seq = GENESIS, chain[0].number, -1, -1, -1
+    oldest, ends = -1, dict[int, str]()  # records in the chain at the end of each segment, and the link there
     for place in chain:
         if place.number != number:
             raise Damaged(place.path.name, 0, f"segment {number} is missing before it")
@@ -77,7 +83,15 @@ def _chain(name: str, chain: list[Place], verdict: Verdict) -> None:
         verdict.records += n
         verdict.torn_tail = verdict.torn_tail or torn
         number, first, ring, seq = number + 1, int(head["first"]) + n, int(head["journal_id"]), int(head["seq"]) + n
+        oldest, ends[first] = int(head["first"]) if oldest < 0 else oldest, link.hex()
     verdict.links[name] = link.hex()
+    for path, it in seals:
+        if it is None:
+            raise Damaged(path.name, 0, "is no seal")
+        if it.records > oldest and ends.get(it.records) != it.link:
+            raise Damaged(path.name, 0, f"day {it.day} ended with record {it.records}, and the chain does not have it so")
+        if it.records > oldest:
+            verdict.sealed.append(it.day)
 
 
 def _records(raw: bytes, segment: str, seq: int, *, last: bool) -> tuple[int, bytes, bool]:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from core import layout as at
+from core.codes import JournalKind
 from core.codes import Writer as State
-from noderrd.journal import lock, segment
+from noderrd.journal import lock, seal, segment
 from noderrd.journal.segment import HEADER, RECORD, ROW, Damaged, Place
 from noderrd.lane.memory import Shared
 
@@ -50,6 +51,7 @@ class Writer:
         self._next = 0  # ring cursor: records before it are written
         self._since_ns = 0  # when the first record not yet flushed was written; 0: none is
         self._retry_ns = 0
+        self._sealed = False  # the segment ends with a day
         self._control["writer_pid"] = os.getpid()
 
     # Where it stands.
@@ -104,7 +106,7 @@ class Writer:
 
     def _append(self, now_ns: int) -> int:
         """Take one run of records that lies in one piece in the ring and fits into the segment."""
-        if self._n == self._capacity:
+        if self._n == self._capacity or self._sealed:
             self.flush()
             self._open(now_ns)
         slot = self._next & (at.JOURNAL_SLOTS - 1)
@@ -115,12 +117,24 @@ class Writer:
         rows = self._ring[slot : slot + n].copy()
         if rows[0]["seq"] != self._next + 1 or rows[-1]["seq"] != self._next + n:
             raise Damaged("ring", slot * ROW, f"slot of record {self._next + 1} holds {rows[0]['seq']}")
+        if len(ends := np.flatnonzero(rows["kind"] == JournalKind.SEALED)):
+            n = int(ends[0]) + 1
+            rows = rows[:n]
         blank(rows)
         data, link = segment.seal(rows.tobytes(), self._link)
         _write(self._fd, data, segment.offset_of(self._n))
         self._link, self._n, self._next = link, self._n + n, self._next + n
         self._since_ns = self._since_ns or now_ns
+        if len(ends):
+            self._seal(int(rows[-1]["ref"]))
         return n
+
+    def _seal(self, day: int) -> None:
+        """Put a day that is over on the disk, and its last link beside it; the next record begins another segment. Raises OSError."""
+        os.fdatasync(self._fd)
+        seal.write(self._folder, self._name, seal.Seal(day, self._number, self._first + self._n, self._link.hex()))
+        self._sealed = True
+        self._log.info("sealed", day=day, segment=self._number, records=self._first + self._n)
 
     def _blocked(self, error: OSError, now_ns: int) -> None:
         """Let go of the file: after a failed flush nobody knows what of it is on the disk, so it is all written again."""
@@ -209,7 +223,7 @@ class Writer:
             part.unlink(missing_ok=True)
             raise
         self._close()
-        self._fd, self._number, self._first, self._n = fd, number, first, 0
+        self._fd, self._number, self._first, self._n, self._sealed = fd, number, first, 0, False
         self._link = segment.link_of_header(head)
         self._control["journal_id"] = journal_id
 

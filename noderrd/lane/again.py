@@ -7,7 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from core import features, risk
+from core import features, order_state, risk
+from core import layout as at
 from core.codes import Change
 from core.integer import i64
 from core.jit import entry
@@ -28,7 +29,10 @@ class Step(IntEnum):
     QUERY = 7  # a: venue
     CANCEL = 8  # a: slot of the order
     FLATTEN = 9  # a: strategy, b: instrument
-    DAY = 10  # the clock has passed a second
+    DAY = 10  # a day was over
+    ENTER = 11  # a: slot of an order that was sent: its quantities stand in it
+    REPLACE = 12  # a: slot, b: the new UserRefNum, c: the chain's new total; its price stands in pending_px
+    MARK = 13  # a: instrument whose marks are new
 
 
 @entry
@@ -81,6 +85,19 @@ def step(
     elif what == Step.FLATTEN:
         cold.flatten_one(lane, work, halt_symbol, insts, px, products, positions, limits, a, b)
     elif what == Step.DAY:
-        risk.new_day(lane, now_ns)
+        risk.roll(lane)
+    elif what == Step.ENTER or what == Step.REPLACE:
+        inst, strat = lane[0]["orders"][a]["inst"], lane[0]["orders"][a]["strat"]
+        index = strat * insts.shape[0] + inst
+        if what == Step.ENTER:
+            order_state.enter(lane[0]["orders"], a, positions, index)
+            orders.add_live(lane, insts, a)
+        else:
+            order_state.pending_replace(lane[0]["orders"], a, positions, index, b, lane[0]["orders"][a]["pending_px"], c)
+        risk.mark(lane, insts, positions, limits, strat, inst)
+    elif what == Step.MARK:
+        for strat in range(at.MAX_STRATEGIES):
+            if (insts[a]["held"] >> strat) & 1:
+                risk.mark(lane, insts, positions, limits, strat, a)
     work[0]["notice_tail"] = work[0]["notice_head"]
     return 0

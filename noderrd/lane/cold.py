@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from core import exposure, order_state, risk, soupbintcp
+from core import exposure, order_state, position, risk, soupbintcp
 from core import layout as at
-from core.codes import Command, Counter, Denial, EventKind, Halt, JournalKind, OrdStatus, Scope, Session, Side, TimeInForce
+from core.codes import Command, Counter, Denial, EventKind, Halt, JournalKind, Loss, OrdStatus, Scope, Session, Side, TimeInForce
 from core.integer import i64
 from core.jit import entry, kernel
 from noderrd.host import sockets
-from noderrd.lane import decide, hand, orders, record, session
+from noderrd.lane import checkpoint, decide, hand, orders, record, session
 from noderrd.lane.clock import now
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import LaneSpec, VenueSpec
@@ -132,7 +132,7 @@ def recount(lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions
         positions[index]["short"] = 0
         positions[index]["profit"] = 0
         buy, sell = session.worst(positions, index)
-        if buy != 0 or sell != 0 or positions[index]["fills"] != 0:
+        if buy != 0 or sell != 0 or positions[index]["fills"] != 0 or positions[index]["cash"] != 0:
             risk.mark(lane, insts, positions, limits, index // n, index % n)
             exposure.change(lane[0]["control"], products[insts[index % n]["product"]]["exposure_row"], buy, sell)
     risk.publish(lane)
@@ -190,6 +190,24 @@ def accept(
     orders.drop_live(lane, insts, slot)
     risk.mark(lane, insts, positions, limits, strat, inst)
     record.notify_order(lane, work, insts, products, order, slot, now(lane[0]["control"]))
+
+
+@entry
+def adjust(
+    lane: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, strat: int, inst: int, px: int, qty: int
+) -> None:  # fmt: skip
+    """Change a position by `qty` shares (negative: fewer) at `px`, because a person says so; it is no execution, and counts as none."""
+    index = strat * insts.shape[0] + inst
+    buy, sell = session.worst(positions, index)
+    position.move(positions, index, i64(Side.BUY) if qty > 0 else i64(Side.SELL), px, abs(qty), i64(0))
+    session.shift(lane, insts, products, positions, index, inst, buy, sell)
+    risk.mark(lane, insts, positions, limits, strat, inst)
+
+
+@entry
+def price_of(insts: np.ndarray, positions: np.ndarray, index: int, inst: int) -> int:
+    """Give the price that a position is valued at; 0 where nobody knows one."""
+    return risk.mark_px(insts, positions, index, inst)
 
 
 @entry
@@ -505,18 +523,65 @@ def settle_venue(shared: Shared, v: int) -> None:
     shared.control[0]["halt_venue"][v] = Halt.NONE
 
 
-def take_word(shared: Shared, work: np.ndarray, v: int, ref: int, text: np.ndarray) -> int:
-    """Settle an order (`ref`) or a venue by a person's word, which is journaled first: 1, or 0 when nothing about it was in doubt."""
+def journal_state(shared: Shared) -> None:
+    """Journal what the lane holds."""
+    for kind, venue, strat, inst, ref, data in checkpoint.records(shared):
+        journal_text(shared.lane, kind, venue, strat, inst, ref, data)
+
+
+def settle_symbol(shared: Shared, product: int) -> None:
+    """Take a person's word that a symbol may trade again, but for instruments in which an order's fate is not known."""
+    rest = shared.orders[shared.lane[0]["live"][: shared.lane[0]["n_live"]]]
+    for k in np.flatnonzero(shared.insts["product"] == product):
+        if shared.halt_symbol[k] == Halt.RECONCILE and not np.any((rest["inst"] == k) & (rest["ord_status"] == OrdStatus.UNKNOWN)):
+            shared.halt_symbol[k] = Halt.NONE
+
+
+def take_word(shared: Shared, work: np.ndarray, scope: int, index: int, ref: int, text: np.ndarray) -> int:
+    """Settle an order (`ref`), a venue or a symbol by a person's word, which is journaled first: 1, or 0 when nothing about it was in doubt."""
+    if scope == Scope.SYMBOL:
+        inst = int(np.flatnonzero(shared.insts["product"] == index)[0])
+        journal_text(shared.lane, JournalKind.ACCEPTED, -1, -1, inst, 0, text)
+        settle_symbol(shared, index)
+        return 1
     slot = doubtful(shared, ref) if ref else -1
-    if slot < 0 and (ref or shared.control[0]["halt_venue"][v] != Halt.RECONCILE):
+    if slot < 0 and (ref or shared.control[0]["halt_venue"][index] != Halt.RECONCILE):
         return 0
-    about = shared.orders[slot] if ref else {"venue": v, "strat": -1, "inst": -1}
+    about = shared.orders[slot] if ref else {"venue": index, "strat": -1, "inst": -1}
     journal_text(shared.lane, JournalKind.ACCEPTED, int(about["venue"]), int(about["strat"]), int(about["inst"]), ref, text)
     if ref:
         settle_order(shared, work, slot)
     else:
-        settle_venue(shared, v)
+        settle_venue(shared, index)
     return 1
+
+
+def change_position(shared: Shared, strat: int, inst: int, qty: int, text: np.ndarray) -> int:
+    """Change a position at the price that it is valued at, journaled first: 0, or Denial.BAD_PRICE where there is none.
+
+    Of the text the first eight bytes are room for that price.
+    """
+    px = int(price_of(shared.insts, shared.positions, strat * len(shared.insts) + inst, inst))
+    if px <= 0:
+        return int(Denial.BAD_PRICE)
+    text[:8] = np.frombuffer(px.to_bytes(8, "little"), np.uint8)
+    journal_text(shared.lane, JournalKind.ADJUSTED, int(shared.insts[inst]["venue"]), strat, inst, qty, text)
+    adjust(shared.lane, shared.insts, shared.products, shared.positions, shared.limits, strat, inst, px, qty)
+    return 0
+
+
+def fulfil(shared: Shared, log: Any) -> None:
+    """Do what the policy wants when the daemon is lost: no order that does not reduce a position, or none at all; what is open is canceled."""
+    control = shared.control[0]
+    wish = Loss(int(control["wish"]))
+    control["wish"] = Loss.TRADE_ON
+    if wish == Loss.REDUCE_ONLY:
+        control["reduce_only"] = 1
+    elif control["halt_node"] == Halt.NONE:
+        control["halt_node"] = Halt.DAEMON_LOST
+    asked = cancel_matching(shared.lane, shared.insts, shared.limits, -1, -1, -1)
+    journal_words(shared.lane, JournalKind.FAULT, -1, -1, -1, 0, Halt.DAEMON_LOST, wish, asked, 0)
+    log.error("the daemon is lost", then=wish.name.lower(), canceled=asked)
 
 
 def obey(
@@ -529,7 +594,7 @@ def obey(
         verb, scope, index = int(row["verb"]), int(row["scope"]), int(row["index"])
         venue, product, strat = scope_of(scope, index)
         row["status"] = row["acted"] = row["failed"] = 0
-        if not 0 <= index < extent(shared, scope):
+        if not 0 <= index < (len(shared.positions) if verb == Command.ADJUST else extent(shared, scope)):
             row["status"] = Denial.BAD_FIELD
         elif verb == Command.CANCEL_ALL:
             row["acted"] = cancel_matching(shared.lane, shared.insts, shared.limits, venue, product, strat)
@@ -551,9 +616,16 @@ def obey(
             load()
             row["acted"] = 1
         elif verb == Command.ACCEPT:
-            row["acted"] = take_word(shared, work, index, int(row["ref"]), row["text"].copy())
+            row["acted"] = take_word(shared, work, scope, index, int(row["ref"]), row["text"].copy())
         elif verb == Command.TELL:
             journal_text(shared.lane, JournalKind.TOLD, venue, strat, -1, int(row["seq"]), row["text"].copy())
+            row["acted"] = 1
+        elif verb == Command.ADJUST:
+            row["status"] = change_position(shared, *divmod(index, len(shared.insts)), int(row["ref"]), row["text"].copy())
+            row["acted"] = int(row["status"] == 0)
+        elif verb == Command.SEAL:
+            journal_state(shared)
+            journal_text(shared.lane, JournalKind.SEALED, -1, -1, -1, int(row["ref"]), row["text"].copy())
             row["acted"] = 1
         elif verb == Command.HAND:
             row["acted"] = 1  # the loop has returned, and that was all: noderrd.lane.process

@@ -4,14 +4,18 @@ A process of its own, because a user's file runs in it, and because the daemon n
 the cache. Exit 0, or 1 with a line for each reason on stderr.
 """
 
+import os
 import sys
 from pathlib import Path
 
 from noderrd.lane import cache
 
+LOWEST = 19
+
 
 def main() -> int:
-    """Look at everything that a lane would load."""
+    """Look at everything that a lane would load, and take no time from one that trades."""
+    os.nice(LOWEST)
     cache.prepare()
     from noderrd.lane import ort
     from noderrd.lane.spec import LaneSpec

@@ -117,7 +117,8 @@ def housekeeping(
         clock.anchor(control, work[0]["timespec"])
         clock_told(lane, now_ns)
         work[0]["next_second_ns"] = now_ns + SECOND
-        risk.new_day(lane, now_ns)
+        if risk.new_day(lane, now_ns):
+            journal_words(lane, JournalKind.DAY, -1, -1, -1, now_ns, control[0]["roll_ns"], 0, 0, 0, 0)
         expire(lane, insts, limits, now_ns)
         for v in range(control[0]["n_venues"]):
             if feed.hours(lane, work, insts, v, now_ns):
@@ -125,6 +126,8 @@ def housekeeping(
         if control[0]["alarms"] != work[0]["alarms"]:
             work[0]["alarms"] = control[0]["alarms"]
             return Reason.ALARM
+        if control[0]["wish"] != 0:
+            return Reason.WISH
     for v in range(control[0]["n_venues"]):
         if feed.watch(lane, work, insts, v, now_ns) == 1:
             decide.changed(lane, work, halt_symbol, insts, px, qty, cnt, products, positions, limits, states)

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-from core import itch, risk
+from core import itch
 from core import layout as at
 from core.codes import BookState, Halt, Mode, Session
 from core.feature import NAMES
 from noderrd.feeds import multicast
 from noderrd.host import sockets
-from noderrd.lane import cold, limits, ort, stamp, xdp
+from noderrd.lane import cold, day, limits, ort, stamp, xdp
 from noderrd.lane.memory import Shared, Sizes
 from noderrd.lane.spec import LaneSpec
 from noderrd.lane.work import NONE, RING
@@ -55,7 +55,9 @@ def fill_control(spec: LaneSpec, shared: Shared) -> None:
     fresh = ((spec.lane_id & 0xFF) << 48) | ((int(time.time()) - IDS_FROM) & 0xFFFFFFF) << 20
     control["next_id"] = fresh if control["next_id"] >> 48 != spec.lane_id & 0xFF else max(int(control["next_id"]), fresh)
     control["place"], control["n_lanes"] = spec.place, spec.lanes
-    control["day"] = max(int(control["day"]), 0) or time.time_ns() // risk.DAY_NS
+    now_ns = time.time_ns()
+    if not 0 < control["roll_ns"] <= now_ns:  # else a day was over while nobody was here: the loop finds that
+        control["roll_ns"] = day.end_after(spec.day_end, now_ns)
     if spec.killed:
         control["halt_node"] = Halt.KILLED
     control["paused"] = 0

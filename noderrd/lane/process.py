@@ -192,9 +192,12 @@ def run(path: Path, spare: bool = False) -> int:
     links = cold.Connections(spec, shared, work, log)
     snapshots = Snapshots(spec, shared, work, log)
     cold.journal_words(
-        shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, int(shared.control[0]["next_id"]), 0, 0
-    )
+        shared.lane, JournalKind.START, -1, -1, -1, int(shared.control[0]["epoch"]), still_open, int(shared.control[0]["next_id"]),
+        int(shared.control[0]["restored"]), 0,
+    )  # fmt: skip
     terms.journal(shared, ready.told)
+    cold.journal_state(shared)
+    shared.control[0]["restored"] = 0
     for v, line in given.items():
         if v in resting:
             links.resume(v, line)
@@ -230,6 +233,8 @@ def run(path: Path, spare: bool = False) -> int:
             links.refused(v)
         elif reason == Reason.DISCONNECTED:
             links.down(v, "closed, silent or out of protocol")
+        elif reason == Reason.WISH:
+            cold.fulfil(shared, log)
         elif reason == Reason.REBUILD:
             snapshots.step(v)
         elif reason == Reason.HOURS:

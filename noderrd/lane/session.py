@@ -9,7 +9,7 @@ import numpy as np
 
 from core import exposure, order_state, ouch, position, risk, soupbintcp
 from core import layout as at
-from core.bigendian import get_u16, put_u16
+from core.bigendian import get_i64, get_u16, put_u16
 from core.codes import Counter, Halt, JournalKind, OrdStatus, Reason, Session, Side, Stage
 from core.histogram import record
 from core.integer import i64
@@ -62,7 +62,8 @@ def ask(lane: np.ndarray, v: int) -> None:
     venue[v]["replay_left"] = out + 1
     venue[v]["queries_out"] = 2 * out + 1
     venue[v]["asked_at_ns"] = 0
-    journal_words(lane, JournalKind.LOGIN, v, -1, -1, now(lane[0]["control"]), venue[v]["order_seq"], out, 0, 0, 0)
+    name = venue[v]["order_session"]
+    journal_words(lane, JournalKind.LOGIN, v, -1, -1, now(lane[0]["control"]), venue[v]["order_seq"], out, get_i64(name, 0), get_u16(name, 8), 0)
     for _ in range(out + 1):
         start = venue[v]["tx_len"]
         size = ouch.put_account_query(venue[v]["tx"], start + 3)
@@ -181,6 +182,79 @@ def slot_of(lane: np.ndarray, v: int, ref: int) -> int:
 
 
 @kernel
+def numbered(lane: np.ndarray, v: int, ref: int, slot: int) -> None:
+    """Note under which UserRefNum a venue knows an order, also where the journal lost that we had given it."""
+    lane[0]["ref_slots"][v][ref & (at.REF_SLOTS - 1)] = slot
+    lane[0]["venues"][v]["next_ref"] = max(lane[0]["venues"][v]["next_ref"], i64(ref + 1))
+
+
+@kernel
+def adopt(
+    lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, products: np.ndarray, positions: np.ndarray, v: int, now_ns: int
+) -> int:  # fmt: skip
+    """Take in the order of an Accepted that we know nothing of: its slot, or -1 when it is none of ours.
+
+    While a session is replayed, a UserRefNum that we have not given yet is one whose record a power loss took. Its strategy is not on the wire: the
+    first one that trades the symbol gets it, and the symbol is halted until a person has looked.
+    """
+    m = work[0]["answer"][0]
+    ref = i64(m["user_ref"])
+    if lane[0]["venues"][v]["session_state"] != Session.REPLAYING or ref < lane[0]["venues"][v]["next_ref"]:
+        return -1
+    inst = i64(-1)
+    for k in range(insts.shape[0]):
+        if insts[k]["venue"] == v and insts[k]["stock"] == m["stock"]:
+            inst = i64(k)
+    slot = orders.free_slot(lane)
+    if inst < 0 or slot < 0 or lane[0]["n_live"] + 1 >= at.LIVE_SLOTS:
+        return -1
+    strat = i64(0)
+    for s in range(at.MAX_STRATEGIES):
+        if (lane[0]["strategies"][at.MAX_STRATEGIES - 1 - s]["product_mask"] >> insts[inst]["product"]) & 1:
+            strat = i64(at.MAX_STRATEGIES - 1 - s)
+    order = lane[0]["orders"]
+    order[slot]["cl_ord_id"] = m["cl_ord_id"] if m["cl_ord_id"] > 0 else i64(lane[0]["control"][0]["next_id"] + 1)
+    lane[0]["control"][0]["next_id"] += 1
+    order[slot]["user_ref"] = ref
+    order[slot]["venue"] = v
+    order[slot]["inst"] = inst
+    order[slot]["strat"] = strat
+    order[slot]["side"] = m["side"]
+    order[slot]["time_in_force"] = m["tif"] - ouch.DAY
+    order[slot]["px"] = m["px"]
+    order[slot]["order_qty"] = m["qty"]
+    order[slot]["queue_ahead"] = -1
+    order[slot]["sent"] = 1
+    order[slot]["sent_ns"] = now_ns
+    order[slot]["request_ns"] = now_ns
+    order[slot]["pending_ref"] = 0
+    order[slot]["order_ref"] = 0
+    order[slot]["flags"] = 0
+    order[slot]["asked"] = 0
+    order[slot]["cum_qty"] = 0
+    order[slot]["cum_value"] = 0
+    order[slot]["pending_px"] = 0
+    order[slot]["pending_qty"] = 0
+    order[slot]["paper_qty"] = 0
+    order[slot]["last_px"] = 0
+    order[slot]["last_qty"] = 0
+    order[slot]["rx_ns"] = 0
+    order[slot]["arrival"] = 0
+    order[slot]["ack_ns"] = 0
+    order[slot]["reason"] = 0
+    order[slot]["denial"] = 0
+    numbered(lane, v, ref, slot)
+    index = strat * insts.shape[0] + inst
+    buy, sell = worst(positions, index)
+    order_state.enter(order, slot, positions, index)
+    orders.add_live(lane, insts, slot)
+    shift(lane, insts, products, positions, index, inst, buy, sell)
+    halt_symbol[inst] = Halt.RECONCILE
+    halt.alarm(lane, v, strat, inst, now_ns, Halt.RECONCILE, order[slot]["cl_ord_id"])
+    return slot
+
+
+@kernel
 def believed(kind: int, px: int, qty: int) -> bool:
     """Tell whether numbers off the wire are such that no sum of ours can overflow with them."""
     if kind == ouch.EXECUTED or kind == ouch.ACCEPTED or kind == ouch.REPLACED:
@@ -202,6 +276,7 @@ def apply(
         return done
     if kind == ouch.REPLACED:
         leaves = m["qty"]  # outstanding: executed shares are not in it
+        numbered(lane, v, m["user_ref"], slot)
         record(lane[0]["histograms"][Stage.ACK], now_ns - order[slot]["sent_ns"])
         order[slot]["queue_ahead"] = -1
         return order_state.replaced(order, slot, positions, index, m["user_ref"], m["px"], leaves, m["order_ref"], m["state"] == ouch.DEAD, now_ns)
@@ -331,6 +406,8 @@ def sequenced(
             notify_order(lane, work, insts, products, lane[0]["orders"], slot, now_ns)
     elif kind != ouch.SYSTEM_EVENT:
         slot = slot_of(lane, v, m[0]["orig_ref"] if kind == ouch.REPLACED else m[0]["user_ref"])
+        if slot < 0 and kind == ouch.ACCEPTED:
+            slot = adopt(lane, work, halt_symbol, insts, products, positions, v, now_ns)
         if slot < 0 or not believed(kind, m[0]["px"], m[0]["qty"]):
             count(lane, Counter.UNKNOWN_REF if slot < 0 else Counter.DROP_OUCH, 1)
             halt.alarm(lane, v, -1, -1, now_ns, Halt.RECONCILE, m[0]["user_ref"])

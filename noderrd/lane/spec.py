@@ -142,6 +142,7 @@ class LaneSpec:
     table: int = 1 << 17
     lane_id: int = 0  # 0..255: in every ClOrdID, different for all lanes of all nodes that use one account
     killed: bool = False  # a kill that outlived the machine
+    day_end: str = ""  # when profit is counted afresh, as noderrd.lane.day reads it; "": midnight UTC
     # Limits over several lanes: the file of EXPOSURE[row, MAX_LANES] that they share ("": this lane is alone), its row for each product, and which
     # of how many lanes this is.
     exposure: str = ""

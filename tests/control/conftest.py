@@ -33,3 +33,4 @@ def untried(monkeypatch):
     """Have specs not tried by a process, which takes seconds and is tested by itself (test_run.py), and tables given up soon: no lane takes them."""
     monkeypatch.setattr(nodes, "inspect", lambda path: None)
     monkeypatch.setattr(staging, "TAKEN_S", 0.02)
+    monkeypatch.setattr(nodes, "restored", lambda spec, journal: ("lost", "no journal"))  # tests/lane/test_power_loss.py

@@ -147,6 +147,7 @@ class Obeying:
                 self.seen.append((verb, scope, index))
                 row["status"], row["acted"], row["failed"] = self.obey(verb, scope), 1, 0
                 control["command_tail"] += 1
+            control["drill_done"] = control["drill_asked"]  # as the guard does
             await trio.sleep(0.001)
 
     def obey(self, verb: Command, scope: Scope) -> int:

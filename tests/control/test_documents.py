@@ -14,7 +14,7 @@ from noderrd.ctl import main as ctl
 
 ROOT = Path(__file__).parents[2]
 OWN = ("status", "books", "positions", "orders", "latency", "slow", "counters", "logs", "reconcile", "halt", "resume", "cancel-all", "flatten")
-OWN += ("kill", "release", "pause", "continue", "arm", "disarm", "drill", "reload", "stop", "reasons")
+OWN += ("kill", "release", "pause", "continue", "arm", "disarm", "drill", "reload", "stop", "reasons", "position", "day")
 
 
 def test_the_shipped_file_is_valid_and_on_paper():
@@ -24,7 +24,7 @@ def test_the_shipped_file_is_valid_and_on_paper():
     assert [path.name for path in config.rules_paths()] == ["10-limits.rules", "20-alerts.rules"]
 
 
-@pytest.mark.parametrize("section", ["node", "rules", "lane", "telemetry", "venue", "instrument"])
+@pytest.mark.parametrize("section", ["node", "rules", "lane", "telemetry", "day", "journal", "venue", "instrument"])
 def test_every_key_is_documented_in_its_section(section):
     text = (ROOT / "docs" / "configuration.md").read_text()
     parts = re.split(r"^## ", text, flags=re.MULTILINE)

@@ -3,80 +3,18 @@
 `node` is the daemon's process; the venue's own word (its admin socket) is what the node's is compared with.
 """
 
-import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from control.house import EXCHANGE, RULES, SOON_S, START_S, House
 
-from noderrd.control import lanes
 from noderrd.demo import plan, snapshot
-from noderrd.rig import ports
-from noderrd.rig.node import Node
 from noderrd.rig.process import Failed, wait_until
-from noderrd.rig.venue import Venue
 
 pytestmark = pytest.mark.slow
-START_S = 900.0
-SOON_S = 60.0
-RULES = """\
-risk default {{
-  max_position      2_000 shares
-  max_order_size    500 shares
-  max_order_value   250_000 USD
-  price_collar      5%
-  max_order_rate    1_000/s
-  max_open_orders   {most}
-}}
-
-strategy quotes {{
-  file     "strategies/quotes.py"
-  symbols  AAPL, MSFT
-}}
-"""
-EXCHANGE = dataclasses.replace(plan.EXCHANGES[0], flow="zero", rate=300)
-
-
-class House:
-    """The files, the venue and the node."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        for folder in ("rules.d", "logs", "venues"):
-            (state / folder).mkdir(parents=True)
-        group = ports.group()
-        place = plan.places(group if ports.multicast_works(group) else ports.LOOPBACK)[EXCHANGE.name]
-        self.rules = state / "rules.d" / "house.rules"
-        self.rules.write_text(RULES.format(most=64))
-        plan.write_node(state, {EXCHANGE.name: place}, -1, "yield")
-        config = plan.write_venue(state / "venues", EXCHANGE, place, 1, cod=True)
-        self.venue = Venue(EXCHANGE.name, config, state / "venues" / f"{EXCHANGE.name}.sock", state / "logs" / "venue.jsonl")
-        self.venue.wait_ready(START_S)
-        self.venue.ask("flow", on=False)  # a node that compiles for minutes would have as much to catch up with
-        self.shared = lanes.places("lane0", state).shared
-
-    def start(self) -> Node:
-        """Start a daemon and wait until it trades."""
-        node = Node(self.state)
-        node.wait_ready()
-        node.wait_trading([EXCHANGE.name])
-        self.venue.ask("flow", on=True)
-        return node
-
-    def ctl(self, *words: str) -> tuple[int, dict]:
-        """Give exit code and object of `noderrctl`."""
-        command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", str(self.state / "noderrd.sock"), *words, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
-
-    def open_at_venue(self) -> int:
-        """Count the node's open orders, as the venue knows them."""
-        return len(self.venue.ask("orders", user=plan.USER)["orders"])
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +98,10 @@ def test_an_operator_s_day(house, node):
     grows(node, "orders")
 
     code, drill = house.ctl("drill", "--yes")
-    assert (code, drill["checks"][0]["open_after"]) == (0, 0)
+    assert (code, [check["name"] for check in drill["checks"]]) == (0, ["guard", "sessions", "cancel_on_disconnect", "kill"])
+    assert {check["name"]: check["open_after"] for check in drill["checks"] if check["open_before"]}.items() <= {
+        "guard": 0, "sessions": 1, "cancel_on_disconnect": 0, "kill": 0,
+    }.items()  # fmt: skip
     grows(node, "orders")
 
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
@@ -12,8 +12,8 @@ from control import desk
 from control.desk import OTHER, PEER
 
 from core import layout as at
-from core.codes import Command, Halt, Scope, Session
-from noderrd.control import lanes, policy
+from core.codes import Command, Halt, Loss, Scope, Session
+from noderrd.control import days, drills, lanes, policy
 from noderrd.control.server import Refused
 from noderrd.control.verbs import moment
 from noderrd.host.files import processors
@@ -224,22 +224,94 @@ def test_until_is_neither_over_nor_far_nor_vague(text):
 async def test_a_drill_kills_times_and_lifts(node):
     node.lane.shared.lane[0]["n_live"] = 3
     async with obeying(node) as (verbs, lane):
-        (check,) = (await verbs.handle("drill", {}, PEER))["checks"]
-    assert (check["ok"], check["open_before"], check["open_after"]) == (True, 3, 0)
-    assert [verb for verb, _, _ in lane.seen] == [Command.KILL, Command.RELEASE]
+        checks = (await verbs.handle("drill", {}, PEER))["checks"]
+    assert [(it["name"], it["ok"]) for it in checks] == [("guard", True), ("sessions", True), ("kill", True)]
+    assert (checks[-1]["open_before"], checks[-1]["open_after"]) == (3, 0)
+    assert [verb for verb, _, _ in lane.seen] == [Command.KILL, Command.RELEASE, Command.TELL]
     assert halts(node) == Halt.NONE
     assert not (node.folder / "latches.json").exists()
 
 
 async def test_a_drill_that_leaves_orders_open_fails_and_lifts_all_the_same(node, monkeypatch):
-    monkeypatch.setattr("noderrd.control.verbs.DRILL_S", 0.05)
+    monkeypatch.setattr("noderrd.control.drills.SETTLE_S", 0.05)
     node.lane.halt(Scope.NODE, 0, Halt.OPERATOR)
     async with obeying(node) as (verbs, lane):
         monkeypatch.setattr(lane, "obey", lambda verb, scope: int(node.lane.shared.lane[0].__setitem__("n_live", 2) or 0))
         node.lane.shared.lane[0]["n_live"] = 2
-        (check,) = (await verbs.handle("drill", {}, PEER))["checks"]
+        *_, check = (await verbs.handle("drill", {}, PEER))["checks"]
     assert not check["ok"]
     assert halts(node) == Halt.KILLED  # this lane obeys nothing: what was halted before is not lowered either
+
+
+async def test_a_drill_without_a_guard_fails(node):
+    async with obeying(node) as (verbs, _):
+        node.lane.shared.control[0]["guard_ns"] = 0
+        checks = (await verbs.handle("drill", {}, PEER))["checks"]
+    assert [(it["name"], it["ok"]) for it in checks] == [("guard", False), ("kill", True)]
+
+
+async def test_a_drill_is_held_when_it_is_due_and_one_that_fails_is_an_alarm(node, monkeypatch):
+    alarms = []
+    due = iter([time.time_ns(), time.time_ns() + 10**18])
+    monkeypatch.setattr(drills.schedule, "after", lambda text, now_ns: next(due))
+    async with obeying(node), trio.open_nursery() as nursery:
+        node.lane.shared.control[0]["guard_ns"] = 0
+        nursery.start_soon(drills.run, node, lambda *told: alarms.append(told))
+        await desk.until(lambda: alarms)
+        nursery.cancel_scope.cancel()
+    (name, said, config) = alarms[0]
+    assert (name, said, config) == ("drill", "failed: guard it does not show itself", "[day] drill")
+
+
+async def test_a_position_is_adjusted_where_it_is_clear_which_one(node):
+    async with obeying(node) as (verbs, lane):
+        for wrong in ({"qty": 0}, {"qty": "5"}, {"qty": 10**10}, {"qty": 5, "reason": ""}, {"qty": 5, "symbol": "XYZ"}, {"qty": 5, "symbol": "AAPL"}):
+            assert await refusal(verbs.handle("adjust", {"symbol": "MSFT", "reason": "so", **wrong}, PEER)) == 64
+        assert lane.seen == []
+        answer = await verbs.handle("adjust", {"symbol": "MSFT", "qty": -5, "reason": "found"}, PEER)
+        assert (answer["venue"], answer["strategy"], answer["qty"]) == ("EDGE", "quotes", -5)
+        assert lane.seen == [(Command.ADJUST, Scope.NODE, 2)]
+        row = node.lane.shared.commands[int(node.lane.shared.control[0]["command_head"]) - 1]
+        assert (int(row["ref"]), bytes(row["text"]).rstrip(b"\0")) == (-5, bytes(8) + f"{PEER.name}: found".encode())
+        await verbs.handle("adjust", {"symbol": "AAPL", "qty": 7, "reason": "found", "venue": "EDGE"}, PEER)
+        node.lane.shared.positions[0]["position"] = 10  # AAPL at NSDQ: the only one that is held
+        await verbs.handle("adjust", {"symbol": "AAPL", "qty": 7, "reason": "found"}, PEER)
+        assert [index for _, _, index in lane.seen] == [2, 1, 0]
+
+
+async def test_a_day_that_ends_clean_is_kept_and_one_that_does_not_leaves_the_node_halted(node, monkeypatch):
+    monkeypatch.setattr(days, "CANCEL_S", 0.05)
+    async with obeying(node) as (verbs, lane):
+        day = (await verbs.handle("end-day", {}, PEER))["day"]
+        assert (day["clean"], day["open"], halts(node)) == (True, 0, Halt.NONE)
+        assert [verb for verb, _, _ in lane.seen] == [Command.CANCEL_ALL, Command.SEAL]
+        node.lane.shared.orders[3]["cl_ord_id"], node.lane.shared.orders[3]["ord_status"] = 9, desk.OrdStatus.UNKNOWN
+        day = (await verbs.handle("end-day", {}, PEER))["day"]
+        assert (day["clean"], len(day["differences"]), halts(node)) == (False, 1, Halt.DAY_OVER)
+        assert [it["day"] for it in (await verbs.handle("days", {}, PEER))["days"]] == [day["day"]]
+
+
+async def test_a_day_whose_end_nobody_was_there_for_is_ended_at_the_start(make):
+    config = desk.CONFIG + '\n[day]\nend = "00:00 Etc/UTC"\n'
+    node, alarms = make(config=config), []
+    node.was = "kept"
+    async with obeying(node) as (_, lane), trio.open_nursery() as nursery:
+        nursery.start_soon(days.run, node, lambda *told: alarms.append(told))
+        await desk.until(lambda: days.told(node.folder))
+        await desk.until(lambda: not halts(node))
+        nursery.cancel_scope.cancel()
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert [it["day"] for it in days.told(node.folder)] == [int(yesterday.strftime("%Y%m%d"))]
+    assert (lane.seen[1][0], alarms) == (Command.SEAL, [])
+
+
+async def test_the_daemon_shows_itself_and_what_the_policy_wants_when_it_is_lost(make):
+    node = make(desk.POLICY + "\non daemon_loss reduce_only after 7s\n")
+    control = node.lane.shared.control[0]
+    control["reduce_only"] = 1
+    node.pet()
+    assert (control["loss_then"], control["loss_after_ns"], control["reduce_only"]) == (Loss.REDUCE_ONLY, 7 * 10**9, 0)
+    assert time.time_ns() - int(control["daemon_ns"]) < 60 * 10**9
 
 
 async def test_reconcile_shows_what_is_not_known(node):

@@ -385,6 +385,7 @@ def test_open_orders_are_counted_for_new_ones_only(desk, account):
 TRAPS = [
     (lambda d: d.limit(Limit.RESTRICTED, 0), Denial.RESTRICTED),
     (lambda d: d.limit(Limit.MAX_OPEN_ORDERS, 0), Denial.MAX_OPEN_ORDERS),
+    (lambda d: d.control[0].__setitem__("reduce_only", 1), Denial.REDUCE_ONLY),
     (lambda d: d.accounts[STRAT].__setitem__("latched", Denial.MAX_DAILY_LOSS), Denial.MAX_DAILY_LOSS),
     (lambda d: d.accounts[ACCOUNT].__setitem__("latched", Denial.MAX_DRAWDOWN), Denial.MAX_DRAWDOWN),
 ]

@@ -1,5 +1,6 @@
 """The guard against lanes that die, stop or are busy, with real sockets; its own cancel session against a small venue."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -14,14 +15,15 @@ import pytest
 import structlog
 
 from core import layout as at
-from core.codes import Mode, OrdStatus
+from core.codes import Loss, Mode, OrdStatus
 from noderrd.guard.cancel import Login, NoSession, cancel
-from noderrd.guard.watch import COD_WAIT_NS, NO_COD_WAIT_NS, QUIET_NS, Guard
+from noderrd.guard.watch import AWAY_NS, COD_WAIT_NS, NO_COD_WAIT_NS, QUIET_NS, Guard
 from noderrd.lane import hand
 from noderrd.lane.memory import Shared
 from noderrd.lane.spec import InstrumentSpec, LaneSpec, VenueSpec
 
 NOW = 10**18
+SECOND = 10**9
 LOG = structlog.get_logger()
 
 
@@ -140,7 +142,7 @@ class SmallVenue:
 
     def _run(self):
         line, _ = self._server.accept()
-        with line, line.makefile("rb") as packets:
+        with contextlib.suppress(ConnectionError), line, line.makefile("rb") as packets:
 
             def say(packet):
                 line.sendall(len(packet).to_bytes(2, "big") + packet)
@@ -201,6 +203,72 @@ def test_nothing_is_canceled_when_a_new_lane_is_there(tmp_path, connection):
     assert venue.login == b""
 
 
+def test_a_venue_that_is_away_is_tried_again_until_the_orders_are_canceled(tmp_path, connection):
+    venue = SmallVenue({5})
+    spec = spec_of(tmp_path, 1)  # nobody listens there
+    shared = make(spec)
+    place(shared, 0, 5, OrdStatus.NEW)
+    guard = Guard(spec, shared, LOG)
+    hand.give(shared.path, 0, connection[0])
+    at_ns = NOW + QUIET_NS
+    with structlog.testing.capture_logs() as said:
+        guard.turn(at_ns)
+        for k in range(4):
+            guard.turn(at_ns + COD_WAIT_NS + k * AWAY_NS)
+        guard.turn(at_ns + COD_WAIT_NS + 3 * AWAY_NS + 1)  # not again at once
+        assert [row["event"] for row in said].count("cannot cancel") == 1
+        guard._spec = spec_of(tmp_path, venue.port)
+        guard.turn(at_ns + COD_WAIT_NS + 4 * AWAY_NS)
+        guard.turn(at_ns + COD_WAIT_NS + 6 * AWAY_NS)
+    venue.join()
+    guard.close()
+    assert venue.asked == [5]
+    assert next(row for row in said if row["event"].startswith("canceled"))["remain"] == []
+
+
+@pytest.mark.parametrize(("then", "again"), [(Loss.REDUCE_ONLY, 0), (Loss.CANCEL, Loss.CANCEL)])
+def test_a_lost_daemon_is_what_the_policy_says(watched, then, again):
+    guard, shared = watched
+    control = shared.control[0]
+    control["heartbeat_ns"] = at.NO_LIMIT  # the lane lives
+    control["loss_then"], control["loss_after_ns"] = then, 10 * SECOND
+    guard.turn(NOW + 99 * SECOND)
+    assert control["wish"] == 0, "a daemon that never was is not lost"
+    control["daemon_ns"] = NOW
+    guard.turn(NOW + 10 * SECOND - 1)
+    assert control["wish"] == 0
+    guard.turn(NOW + 10 * SECOND)
+    assert control["wish"] == then
+    control["wish"], shared.lane[0]["n_live"] = 0, 3  # the lane did what it could
+    guard.turn(NOW + 11 * SECOND - 1)
+    assert control["wish"] == 0
+    guard.turn(NOW + 11 * SECOND)
+    assert control["wish"] == again, "what is still open is asked for again"
+    control["wish"], control["daemon_ns"] = 0, NOW + 20 * SECOND
+    guard.turn(NOW + 21 * SECOND)
+    assert control["wish"] == 0
+
+
+def test_trade_on_asks_for_nothing_whatever_the_time(watched):
+    guard, shared = watched
+    shared.control[0]["heartbeat_ns"], shared.control[0]["daemon_ns"] = at.NO_LIMIT, NOW
+    guard.turn(NOW + 10**6 * SECOND)
+    assert shared.control[0]["wish"] == Loss.TRADE_ON == 0
+
+
+def test_a_drill_shuts_the_sessions_of_a_lane_that_lives_once(watched, connection):
+    guard, shared = watched
+    control = shared.control[0]
+    hand.give(shared.path, 0, connection[0])
+    guard.turn(NOW)
+    control["drill_asked"] = 3
+    guard.turn(NOW + 1)
+    assert connection[1].recv(1) == b""
+    assert (control["drill_done"], control["guard_cuts"], guard.held) == (3, 1, 0)
+    guard.turn(NOW + 2)
+    assert control["guard_cuts"] == 1
+
+
 def test_venue_that_refuses_is_told():
     venue = SmallVenue(set(), accepts=False)
     with pytest.raises(NoSession, match="login rejected: A"):
@@ -245,12 +313,10 @@ def test_process_of_a_lane_that_is_stopped_or_killed_loses_its_session(tmp_path,
             assert theirs.recv(1) == b"."
             shared.control[0]["leave_until_ns"] = 0
             shared.control[0]["ready"] = 0  # no cancel session in this test
-            time.sleep(0.5)
-            assert shared.control[0]["guard_cuts"] == 0
             os.kill(lane.pid, number)
             while theirs.recv(1 << 16):
                 pass
-        assert shared.control[0]["guard_cuts"] == 1
+        assert shared.control[0]["guard_cuts"] >= 1
         guard.terminate()
         said = guard.communicate()[1]
         lane.kill()

@@ -140,7 +140,14 @@ def test_missing_segment_is_found(written):
     assert "segment 2 is missing" in bad.reason
 
 
-def test_old_segments_are_packed_and_deleted(written):
+def test_segments_that_a_restoration_needs_are_not_deleted(written):
+    touched = shelf.tidy(written, "lane0", raw_kept=9, kept=1)
+    assert touched == [], "no checkpoint: nobody knows what is needed"
+    assert [p.number for p in segment.places(written)["lane0"]] == [1, 2, 3]
+
+
+def test_old_segments_are_packed_and_deleted(written, monkeypatch):
+    monkeypatch.setattr(shelf, "_needed", lambda folder, name: 9)
     touched = shelf.tidy(written, "lane0", raw_kept=1, kept=2)
     assert [p.name for p in touched] == ["lane0-00000001.journal", "lane0-00000002.journal.gz"]
     assert list(read(written)["seq"]) == [*range(21, 51)]

@@ -116,9 +116,34 @@ class Checks:
         kept = self.say("systemctl show -P NFileDescriptorStore noderrd")
         self.that("/dev/cpu_dma_latency stayed open in systemd's store", kept == "1", kept)
 
+    def hands_over(self):
+        """A restart ends the daemon and nothing else: the lane goes on, and the exchange sees neither a cancel nor a logout."""
+        before, lane, counted = self.main_pid(), self.lane(), self.counters()
+        code, said = self.run("systemctl restart noderrd")
+        back = self.wait(lambda: self.main_pid() not in {"0", before} and self.ready(), 60)
+        self.that("systemctl restart: another daemon is ready", code == 0 and back, said + self.log())
+        self.that("restart: the lane was not touched", lane and self.lane() == lane, (lane, self.lane()))
+        now_is = self.counters()
+        same = {name: (counted.get(name), now_is.get(name)) for name in ("logins", "disconnects")}
+        self.that("restart: no logout, no login", counted and all(a == b for a, b in same.values()), same)
+        kept = self.say("systemctl show -P NFileDescriptorStore noderrd")
+        self.that("restart: the descriptor store is kept", kept == "1", kept)
+
+    def counters(self):
+        """Give the lane's counters; {} while the node does not answer."""
+        try:
+            return json.loads(self.say(f"{CTL} counters --json"))["counters"]
+        except (ValueError, KeyError):
+            return {}
+
     def stops(self):
-        """A stop leaves nothing: no process, no shared memory, no descriptor."""
-        self.run("systemctl stop noderrd sim")
+        """A stop cancels, logs out, and leaves nothing: no process, no shared memory, no descriptor."""
+        self.run("systemctl stop noderrd")
+        kept = self.say("systemctl show -P NFileDescriptorStore noderrd")
+        self.that("systemctl stop empties the descriptor store", kept == "0", kept)
+        said = self.say("tail -n 3 /var/lib/noderrd/logs/lane0.jsonl")
+        self.that("systemctl stop ends the lane clean", '"stopped"' in said and "orders left open" not in said, said)
+        self.run("systemctl stop sim")
         look = "ps -u noderrd -o stat=,pid=,args= | grep -v ^Z; ls /dev/shm | grep noderrd"
         gone = self.wait(lambda: not self.say(look), 5)
         self.that("systemctl stop leaves no process and no shared memory", gone and not self.active("noderrd"), self.say(look))
@@ -196,7 +221,7 @@ def box(checks):
     """What is checked in a box."""
     said = checks.run("systemd-analyze verify /etc/systemd/system/noderrd*.{service,socket,slice}")
     checks.that("systemd-analyze verify says nothing", said == (0, ""), said)
-    for step in (checks.tuned, checks.starts, checks.reloads, checks.survives_kill, checks.stops, checks.undone):
+    for step in (checks.tuned, checks.starts, checks.reloads, checks.survives_kill, checks.hands_over, checks.stops, checks.undone):
         step()
 
 
@@ -205,7 +230,7 @@ def machine(checks):
     checks.snapshot += MACHINE
     for step in (
         checks.booted, checks.tuned, checks.isolated, checks.starts, checks.on_its_core, checks.reloads, checks.survives_kill, checks.watched,
-        checks.lane_recovers, checks.stops, checks.undone, checks.undone_after_kill,
+        checks.lane_recovers, checks.hands_over, checks.stops, checks.undone, checks.undone_after_kill,
     ):  # fmt: skip
         step()
 
