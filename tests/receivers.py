@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import importlib.util
 import json
 import shutil
 import socketserver
@@ -68,6 +69,22 @@ def mail():
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server, serving(server):
         server.letters = []
         yield f"127.0.0.1:{server.server_address[1]}", server.letters
+
+
+@contextlib.contextmanager
+def smtpd(folder):
+    """Give the host:port of Python's own SMTP server (up to 3.11), as a process, and a function that gives what it has taken."""
+    if importlib.util.find_spec("smtpd") is None:
+        pytest.skip("no SMTP server in this Python (it was taken out of 3.12)")
+    (port,) = ports.free(1)
+    command = [sys.executable, "-u", "-W", "ignore", "-m", "smtpd", "-n", "-c", "DebuggingServer", f"127.0.0.1:{port}"]
+    with (folder / "letters").open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        yield f"127.0.0.1:{port}", (folder / "letters").read_text
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager

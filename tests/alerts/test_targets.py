@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pytest
 import receivers
+import trio
 
 from noderrd.alerts import targets as it
 from noderrd.alerts.outbox import NotTaken
@@ -117,6 +118,22 @@ async def test_a_mail_server_takes_a_letter():
         await it.mail(f"smtp://{server}", "node@example.org", "desk@example.org")(MESSAGE)
     assert b"Subject: [critical] slow_tick firing on n1" in letters[0]
     assert b"rule: a.rules:3" in letters[0]
+
+
+async def test_python_s_own_mail_server_takes_a_letter(tmp_path):
+    with receivers.smtpd(tmp_path) as (server, letters):
+        for _ in range(200):
+            try:
+                await it.mail(f"smtp://{server}", "node@example.org", "desk@example.org")({**MESSAGE, "group": "g", "alerts": [MESSAGE, MESSAGE]})
+                break
+            except NotTaken:
+                await trio.sleep(0.1)
+        for _ in range(100):
+            if "END MESSAGE" in letters():
+                break
+            await trio.sleep(0.1)
+        assert "Subject: [critical] slow_tick firing on n1" in letters()
+        assert letters().count("rule: a.rules:3") == 2
 
 
 async def test_no_mail_server():
