@@ -3,7 +3,7 @@
 Structure of arrays (what the lane has): prices, shares and orders of a side's levels each lie together. Array of structures: price, shares and orders
 of a level lie together; the kernels get views into it, so that nothing else differs (but for the stride, which is then not known to the compiler).
 `narrow` is one symbol and fits a cache, `wide` is many. Cache misses are counted by cachegrind where it is installed, on a plain CPU target, because
-valgrind does not know every instruction: a run without messages is subtracted from one with them, and so is what it takes to make the messages up.
+valgrind does not know every instruction.
 """
 
 import os
@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 
 SYMBOLS, LIVE, DEPTH, LEVELS = 4000, 400_000, 60, 64
 BLOCK, BLOCKS, QUICK_BLOCKS = 20_000, 100, 8
-PROBE, QUICK_PROBE = 200_000, 20_000
+PROBE = 400_000
+LAYOUTS = ("soa", "aos")
+KINDS = ("none", *LAYOUTS)  # none: no books, the messages are only made up
 CPU = "haswell"
+NAMES = {"D1  misses": "d1_misses", "LLd misses": "lld_misses"}
 COUNTS = re.compile(r"(D1  misses|LLd misses):\s+([\d,]+)")
 HELP = "price levels as structure of arrays and as array of structures: time and cache misses"
+
+
+def live_of(case: str) -> int:
+    """Give how many orders are live in a case: as many messages are applied before any is timed."""
+    return LIVE if case == "wide" else 100
 
 
 class Both:
@@ -37,7 +45,7 @@ class Both:
         from noderrd.bench.feed import Books
         from noderrd.bench.traffic import Traffic
 
-        symbols, live = (SYMBOLS, LIVE) if case == "wide" else (1, 100)
+        symbols, live = SYMBOLS if case == "wide" else 1, live_of(case)
         self.traffic: dict[str, Traffic] = {}
         self.books: dict[str, Books] = {}
         for kind in kinds:
@@ -57,32 +65,41 @@ class Both:
         return self.books[kind].take(data, offsets) if kind in self.books else 0.0
 
 
-def misses(case: str, kind: str, n: int) -> dict[str, float]:
-    """Count first-level and last-level data misses a message with cachegrind, what made the messages up included; empty where it is not installed."""
+def misses(case: str, n: int) -> dict[str, float]:
+    """Count first-level and last-level data misses a message with cachegrind, by layout; empty where it is not installed.
+
+    What a run with books misses beyond one that only makes the messages up is the books'. The three run beside each other: what is counted is
+    simulated, and takes minutes, nearly all of them to load the program.
+    """
     if shutil.which("valgrind") is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         plain = {"NUMBA_CPU_NAME": CPU, "NUMBA_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell"}  # what is not said here is taken from this machine
         environment = {**os.environ, **plain, "NUMBA_CACHE_DIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        program = [sys.executable, "-P", "-m", "noderrd.bench.layout", case, kind]
-        subprocess.run([*program, "1"], env=environment, check=True)  # compiles outside of valgrind
+        program = [sys.executable, "-P", "-m", "noderrd.bench.layout", case]
         grind = ["valgrind", "--tool=cachegrind", "--cache-sim=yes", "--cachegrind-out-file=/dev/null"]
-        found = []
-        for messages in (1, n):
-            said = subprocess.run([*grind, *program, str(messages)], env=environment, capture_output=True, text=True, check=True).stderr
-            found.append([int(count.replace(",", "")) for _, count in COUNTS.findall(said)])
-    first, last = ((b - a) / n for a, b in zip(*found, strict=True))
-    return {"d1_misses": first, "lld_misses": last}
+        watched = {}
+        for kind in KINDS:
+            subprocess.run([*program, kind, "1"], env=environment, check=True)  # compiles outside of valgrind
+            watched[kind] = subprocess.Popen([*grind, *program, kind, str(n)], env=environment, stderr=subprocess.PIPE, text=True)
+        found = {}
+        for kind, process in watched.items():
+            said = process.communicate()[1]
+            if process.returncode != 0:
+                raise subprocess.CalledProcessError(process.returncode, grind, stderr=said)
+            found[kind] = {NAMES[name]: int(count.replace(",", "")) for name, count in COUNTS.findall(said)}
+    messages = n + live_of(case)
+    return {f"{name}_{kind}": round((found[kind][name] - found["none"][name]) / messages, 3) for kind in LAYOUTS for name in NAMES.values()}
 
 
 def run(quick: bool) -> Iterator["Row"]:
-    """Run both cases. Raises subprocess.CalledProcessError when cachegrind fails."""
+    """Run both cases; quick: without cachegrind. Raises subprocess.CalledProcessError when cachegrind fails."""
     from noderrd.bench.row import Row
 
-    blocks, n = (QUICK_BLOCKS, QUICK_PROBE) if quick else (BLOCKS, PROBE)
+    blocks = QUICK_BLOCKS if quick else BLOCKS
     for case in ("narrow", "wide"):
-        both = Both(case, ("soa", "aos"))
-        samples = {kind: np.zeros(blocks) for kind in ("soa", "aos")}
+        both = Both(case, LAYOUTS)
+        samples = {kind: np.zeros(blocks) for kind in LAYOUTS}
         for k in range(-2, blocks):
             for kind, row in samples.items():
                 took = both.take(kind, BLOCK)
@@ -92,12 +109,10 @@ def run(quick: bool) -> Iterator["Row"]:
             message = "the two layouts do not hold the same books"
             raise ValueError(message)
         del both
-        made = misses(case, "none", n)
-        counted = {kind: {name: round(value - made[name], 3) for name, value in misses(case, kind, n).items()} for kind in ("soa", "aos")}
-        more = {f"{name}_{kind}": value for kind, found in counted.items() for name, value in found.items()}
-        for name, value in counted["aos"].items():
-            if value > 0:
-                more[name.replace("misses", "fewer_in_soa")] = round(1 - counted["soa"][name] / value, 3)
+        more = {} if quick else misses(case, PROBE)
+        for name in NAMES.values() if more else ():
+            if more[f"{name}_aos"] > 0:
+                more[f"{name}_fewer_in_soa"] = round(1 - more[f"{name}_soa"] / more[f"{name}_aos"], 3)
         yield Row("layout", case, "ns", samples["soa"], "array of structures", samples["aos"], more)
 
 
