@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from core.codes import Command, Halt, Loss, Scope
+from core.codes import BookState, Command, Counter, Halt, Loss, Scope
 from noderrd.config import Config
 from noderrd.control import answers, dropcopy, dropline, feeds, lanes, resolve, staging, state
 from noderrd.control.latches import Arm, Kill, Latches
@@ -329,6 +329,7 @@ class Node:
         """Pass the strategies' notes and new halts on to the log."""
         seen, told = int(self.lane.shared.control[0]["note_head"]), answers.halts([self.lane])
         clashes: set[str] = set()
+        full = self._count(Counter.BOOK_FULL)
         while True:
             await trio.sleep(EVENTS_S)
             seen = self._notes(seen)
@@ -341,6 +342,19 @@ class Node:
                     self.log.info("resumed", **row)
             told = now
             clashes = self._clashes(clashes)
+            full = self._full(full)
+
+    def _count(self, counter: Counter) -> int:
+        return int(self.lane.shared.control[0]["counters"][counter])
+
+    def _full(self, told: int) -> int:
+        """Log when a book could not hold what its venue says, which puts its symbol out of service; gives how many such messages are told."""
+        now = self._count(Counter.BOOK_FULL)
+        if now > told:
+            spec, states = self.lane.spec, self.lane.shared.insts["state"]
+            out = [f"{it.symbol} at {spec.venues[it.venue].name}" for k, it in enumerate(spec.instruments) if int(states[k]) & BookState.GAP]
+            self.log.error("book full", messages=now - told, out_of_service=out, remedy="[lane] levels, orders")
+        return now
 
     def _clashes(self, told: set[str]) -> set[str]:
         """Log where the venue's directory and the configuration do not agree; gives what is logged."""

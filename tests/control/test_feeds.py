@@ -2,12 +2,13 @@
 
 import dataclasses
 import time
+from types import SimpleNamespace
 
 import pytest
 from control import desk
 from control.desk import PEER
 
-from core.codes import BookState, Phase, Stamp
+from core.codes import BookState, Counter, Phase, Stamp
 from noderrd.control import feeds
 
 pytestmark = pytest.mark.usefixtures("untried")
@@ -69,3 +70,17 @@ async def test_a_conflict_is_logged_once_and_again_after_it_was_over(node):
     assert node._clashes(told) == told
     row["lot"] = 1
     assert node._clashes(told) == set()
+
+
+async def test_a_full_book_is_an_error_that_names_the_symbol(node):
+    said = []
+    node.log = SimpleNamespace(error=lambda event, **facts: said.append((event, facts)))
+    shared = node.lane.shared
+    assert node._full(0) == 0
+    shared.control[0]["counters"][Counter.BOOK_FULL] = 3
+    shared.insts["state"] = [BookState.GAP, 0, BookState.HALTED]
+    assert node._full(1) == 3
+    ((event, facts),) = said
+    assert (event, facts["messages"], facts["out_of_service"]) == ("book full", 2, ["AAPL at NSDQ"])
+    assert node._full(3) == 3
+    assert len(said) == 1
