@@ -293,9 +293,9 @@ def test_a_replay_of_the_journal_comes_by_the_same_books(channel_of, server, tmp
     rows = channel.shared.journal[: int(channel.shared.control[0]["journal_head"])]
     place = tmp_path / "again"
     place.mkdir()
-    again = Again(place, None, Counts())
-    again.run(iter(rows))
-    for one, other in ((again._lane(), channel.shared),):
+    with contextlib.closing(Again(place, None, Counts(), tmp_path)) as again:
+        again.run(iter(rows))
+        one, other = again._lane(), channel.shared
         assert one.insts["n"].tolist() == other.insts["n"].tolist()
         for inst in range(3):
             for side in (0, 1):
