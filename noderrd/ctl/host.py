@@ -90,6 +90,8 @@ def _show(args: argparse.Namespace, looks: list[Look]) -> int:
                 else f"{found.state:<7}{found.id}: {_value(found.now)}"
             )
             print(f"       {found.detail or found.why} ({found.source})")
+            if found.state == "change":
+                print(f"       revert: {found.revert}")
         counts = {state: sum(found.state == state for found in looks) for state in ("ok", "change", "absent", "denied")}
         print(", ".join(f"{n} {state}" for state, n in counts.items()))
     return DIFFERS if tune.differs(looks) else OK

@@ -84,10 +84,10 @@ def pin(core: int) -> str:
     return ""
 
 
-def realtime(pid: int, priority: int = 50) -> str:
-    """Make a process SCHED_FIFO, but not its children: "" or why not. See THROTTLE for what a spinning one then meets."""
+def realtime(pid: int, priority: int = 50, *, children: bool = False) -> str:
+    """Make a process SCHED_FIFO, what it starts later only if that is said: "" or why not. See THROTTLE for what a spinning one then meets."""
     try:
-        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+        os.sched_setscheduler(pid, os.SCHED_FIFO | (0 if children else os.SCHED_RESET_ON_FORK), os.sched_param(priority))
     except OSError as error:
         return f"SCHED_FIFO: {error.strerror}"
     return "" if scheduler(pid) == f"fifo {priority}" else f"SCHED_FIFO: the kernel says {scheduler(pid)}"

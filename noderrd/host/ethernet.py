@@ -179,6 +179,9 @@ GROUPS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
 }
 
 
+SWITCHES = {"use_adaptive_rx_coalesce", "use_adaptive_tx_coalesce", "autoneg", "rx_pause", "tx_pause"}
+
+
 class Setting(Ethtool):
     """A number of one of the driver's groups: coalesce, rings, channels, pause. `most` names the field that bounds it."""
 
@@ -198,6 +201,10 @@ class Setting(Ethtool):
             values = self._get(ioctl)
             setattr(values, self._field, int(value))
             self._set(ioctl, values)
+
+    def words(self, value: str) -> str:
+        """Give what ethtool takes: some numbers are on or off there."""
+        return {"0": "off", "1": "on"}.get(value, value) if self._field in SWITCHES else value
 
     def most(self, field: str) -> int:
         """Give another number of the group, a maximum. Raises Absent, OSError."""

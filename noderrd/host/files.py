@@ -79,12 +79,16 @@ class Mask(File):
 
     def write(self, value: str) -> None:
         """Write the mask of a list."""
+        super().write(self.words(value))
+
+    def words(self, value: str) -> str:
+        """Give the mask of a list."""
         mask = sum(1 << cpu for cpu in processors("" if value == "none" else value))
         groups: list[str] = []
         while mask or not groups:
             groups.append(f"{mask & 0xFFFFFFFF:x}" if mask < 1 << 32 else f"{mask & 0xFFFFFFFF:08x}")
             mask >>= 32
-        super().write(",".join(reversed(groups)))
+        return ",".join(reversed(groups))
 
 
 def processors(text: str) -> set[int]:

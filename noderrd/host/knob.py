@@ -36,6 +36,10 @@ class Port:
         """Set the value. Raises Absent, Denied or OSError."""
         raise NotImplementedError
 
+    def words(self, value: str) -> str:
+        """Give a value as a command takes that reverts it by hand."""
+        return value
+
     def may_write(self) -> str:
         """Give "" when `write` has a chance, else why it has none."""
         return ""
@@ -103,7 +107,7 @@ def look(knob: Knob) -> Look:
     except (Denied, OSError) as refused:
         return Look(knob.id, knob.area, None, knob.wanted(""), knob.why, knob.source, DENIED, str(refused))
     wanted = knob.wanted(now)
-    revert = knob.revert.format(before=now)
+    revert = knob.revert.format(before=knob.port.words(now))
     if now == wanted:
         return Look(knob.id, knob.area, now, wanted, knob.why, knob.source, OK, "", revert)
     refused_because = knob.port.may_write()

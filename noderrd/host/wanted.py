@@ -71,7 +71,7 @@ class Machine:
     def knob(self, name: str, area: str, wanted: str | Callable[[str], str], why: str, source: str, revert: str = "") -> Knob:
         """Make a knob of its name."""
         want = exactly(wanted) if isinstance(wanted, str) else wanted
-        return Knob(name, area, want, why, source, address.port(name, self.root), revert)
+        return Knob(name, area, want, why, source, address.port(name, self.root), revert or _by_hand(name))
 
     def sysctls(self, table: tuple[Sysctl, ...], area: str, interface: str = "") -> Iterator[Knob]:
         """Make the knobs of a table; a value of the settings goes before ours."""
@@ -91,6 +91,34 @@ class Machine:
                     text = file.read()
                 return f"CONFIG_{option}=y" in text or f"CONFIG_{option}=m" in text
         return True
+
+
+# Kind of a knob to the command that reverts it; {before} is what was there.
+BY_HAND = {
+    "sysctl": "sysctl -w {path}='{{before}}'",
+    "file": "echo {{before}} > /{path}",
+    "choice": "echo {{before}} > /{path}",
+    "mask": "echo {{before}} > /{path}",
+    "channels": "ethtool -L {interface} combined {{before}}",
+    "coalesce:use_adaptive_rx_coalesce": "ethtool -C {interface} adaptive-rx {{before}}",
+    "coalesce:use_adaptive_tx_coalesce": "ethtool -C {interface} adaptive-tx {{before}}",
+    "feature": "ethtool -K {interface} {what} {{before}}",
+    "pause:autoneg": "ethtool -A {interface} autoneg {{before}}",
+    "pause:rx_pause": "ethtool -A {interface} rx {{before}}",
+    "pause:tx_pause": "ethtool -A {interface} tx {{before}}",
+    "flow": "ethtool -n {interface} lists the rules by number; ethtool -N {interface} delete NUMBER",
+    "route": "ip route show {what} dev {interface}, then ip route change with the same words and these metrics: {{before}}",
+    "gateway": "ip neigh change {what} dev {interface} nud reachable",
+    "neighbour": "ip neigh del {what} dev {interface}",
+}
+
+
+def _by_hand(name: str) -> str:
+    """Give the command that reverts a knob of this name."""
+    kind, _, rest = name.partition(":")
+    interface, _, what = rest.partition(":")
+    template = BY_HAND.get(kind) or BY_HAND[f"{kind}:{what}"]
+    return template.format(path=rest.lstrip("/"), interface=interface, what=what.replace("{", "{{").replace("}", "}}"))
 
 
 def _own(settings: HostSettings) -> Iterator[tuple[str, str]]:
@@ -258,7 +286,7 @@ def _memory(machine: Machine) -> Iterator[Knob]:
         f"file:{folder}/ksm/run", "memory", "0", "nobody merges pages that a write then has to copy", "kernel Documentation/admin-guide/mm/ksm.rst"
     )
     if machine.settings.huge_pages:
-        why = "the lane's books on huge pages: fewer TLB misses"
+        why = "frames of AF_XDP on huge pages: fewer TLB misses"
         yield machine.knob("sysctl:vm.nr_hugepages", "memory", at_least(str(machine.settings.huge_pages)), why, sysctls.VM)
 
 

@@ -204,7 +204,7 @@ def by_rings(spec: LaneSpec, shared: Shared, work: np.ndarray, log: Any) -> list
         except xdp.Unavailable as why:
             log.warning("received by recvmmsg", interface=name, reason=str(why), cost=SLOWER)
             continue
-        log.info("received by AF_XDP", interface=name, mode=queue.mode, lines=[address for _, _, address in found])
+        log.info("received by AF_XDP", interface=name, mode=queue.mode, pages=queue.pages, lines=[address for _, _, address in found])
         queues.append(queue)
         for k, (v, field, _) in enumerate(found):
             queue.rings[k]["socket"] = shared.venues[v][field]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from noderrd.host import memory
 from noderrd.lane import bpf
 from noderrd.lane.xdp_ring import DESCRIPTOR_BYTES, FRAME, RING, XSK
 
@@ -48,6 +49,7 @@ class Queue:
     """One receive queue of an interface, with a socket for each wanted (IPv4 address, port). Raises Unavailable.
 
     `rings` is XSK[len(wanted)], in that order, as xdp_ring.receive takes them; their memory lives as long as this object.
+    `mode` is one of MODES, `pages` what the frames lie on: `hugetlb` (`[host] huge_pages` reserves them), `thp`, `small`.
     """
 
     def __init__(self, interface: str, wanted: Sequence[tuple[str, int]], queue: int = 0) -> None:
@@ -55,7 +57,7 @@ class Queue:
         self._fds: list[int] = []
         self._sockets: list[socket.socket] = []
         self._maps: list[mmap.mmap] = []
-        self.mode = ""
+        self.mode = self.pages = ""
         self.rings = np.zeros(len(wanted), XSK)
         try:
             self._index = socket.if_nametoindex(interface)
@@ -103,8 +105,9 @@ class Queue:
 
     def _bind(self, flags: int) -> None:
         """Make the memory, and a socket with a ring of its own for each of the wanted; the first has the fill ring, which the others share."""
-        self._memory = mmap.mmap(-1, RING * FRAME, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
-        umem = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._memory, self.pages = memory.huge(RING * FRAME)
+        memory.touch(self._memory)
+        umem = memory.address(self._memory)
         for k in range(len(self._wanted)):
             line = socket.socket(AF_XDP, socket.SOCK_RAW)
             self._sockets.append(line)

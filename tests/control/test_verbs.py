@@ -5,6 +5,7 @@ import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import trio
@@ -72,6 +73,18 @@ async def test_status_shows_what_the_kernel_says_of_a_lane_and_how_far_its_venue
     found = {venue["name"]: venue.get("probe") for venue in answer["venues"]}
     assert found.pop("EDGE") == {"tcp_ns": 120_000, "tls_ns": None, "ping_ns": None, "failed": {"ping": "timed out"}}
     assert set(found.values()) == {None}
+
+
+async def test_venues_are_scored_by_the_policys_weights(node):
+    verbs = desk.verbs(node)
+    assert await verbs.handle("venues", {}, PEER) == {"venues": []}
+    weights = {it.name: {"cost": Decimal("0.5"), "latency": Decimal("0.5")} for it in node.lane.spec.venues}
+    verbs._watch.scores.probed("EDGE", 1_000, 4, 1)
+    verbs._watch.scores.look(node.lane.spec, node.lane.shared, weights, 1)
+    found = {row["venue"]: row for row in (await verbs.handle("venues", {}, PEER))["venues"]}
+    assert list(found) == [it.name for it in node.lane.spec.venues]
+    assert (found["EDGE"]["parts"]["latency"], found["EDGE"]["distance_ns"], found["EDGE"]["lost"]) == (1.0, 1_000, 0.25)
+    assert found["EDGE"]["weights"]["liquidity"] == 0
 
 
 async def test_a_scope_is_one_thing_that_exists(node):

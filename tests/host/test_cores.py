@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from noderrd.host import audits, cpu, memory, place
 from noderrd.host.settings import HostSettings
 from noderrd.host.wanted import Machine
+from noderrd.lane.memory import Shared, Sizes
 
 LANES = Path(cpu.LANES)
 
@@ -159,6 +161,38 @@ def test_a_lane_runs_before_everybody_else_and_its_children_do_not():
     if mine.startswith("SCHED_FIFO"):
         pytest.skip(mine)
     assert mine == "fifo 7"
+
+
+def test_a_lane_says_what_became_of_being_real_time():
+    said = """
+import dataclasses, os
+from noderrd.host import cpu
+from noderrd.lane.process import hasten
+from noderrd.lane.spec import LaneSpec
+class Log:
+    def warning(self, what, **more): print(what)
+spec = LaneSpec("l", "", "", [], [], [], [], [], [], [])
+hasten(spec, Log())
+print(cpu.scheduler(os.getpid()))
+hasten(dataclasses.replace(spec, realtime=True), Log())
+print(cpu.scheduler(os.getpid()))
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", said], capture_output=True, text=True, timeout=120, check=True)
+    before, *warned, after = done.stdout.splitlines()
+    assert before == "other"
+    assert (after, warned) in [
+        ("fifo 50", ["real-time, and throttled"] if cpu.throttled() else []), ("other", ["not real-time"]),
+    ]  # fmt: skip
+
+
+def test_a_lanes_state_is_there_before_it_is_used(tmp_path):
+    shared = Shared(tmp_path / "lane", Sizes(2, 4, 2, 2, 16, 1 << 14), create=True)
+    if why := shared.prefault():
+        pytest.skip(f"MADV_POPULATE_WRITE: {why}")
+    part = Path("/proc/self/smaps").read_text().split(str(tmp_path / "lane"))[1]
+    size, resident = (int(re.search(rf"^{name}: +(\d+) kB", part, re.MULTILINE)[1]) for name in ("Size", "Rss"))
+    assert size == resident > 1000
+    assert not shared.lane[0]["n_live"]
 
 
 def test_memory_is_bound_to_its_node_and_read_back():

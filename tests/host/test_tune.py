@@ -42,6 +42,8 @@ def test_plan_says_what_each_knob_is(wanted):
     assert found["choice:/sys/kernel/mm/transparent_hugepage/enabled"].now == "always"
     assert found["sysctl:vm.swappiness"].revert == "sysctl -w vm.swappiness='60'"
     assert all(one.why and one.source for one in found.values())
+    assert all(one.revert for one in found.values() if one.now is not None)
+    assert found["mask:/sys/devices/virtual/workqueue/cpumask"].revert == "echo ff > /sys/devices/virtual/workqueue/cpumask"
 
 
 def test_a_lane_keeps_its_core_to_itself(wanted):
@@ -247,6 +249,15 @@ def namespace():
 )
 def test_in_a_namespace_every_line_is_as_before(namespace, tmp_path, extra, stride, areas, least):
     assert mortal("netns", tmp_path, str(stride), *areas, inside=namespace(extra)) > least
+
+
+def test_every_knob_of_an_interface_says_how_to_revert_it(namespace):
+    command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "host", "plan", "--interface", "eth1", "--json"]
+    done = subprocess.run([*namespace(), *command], capture_output=True, text=True, check=False)
+    knobs = {knob["id"]: knob for knob in json.loads(done.stdout)["knobs"]}
+    assert {"link:eth1:txqlen", "route:eth1:10.79.0.0/24 metric 7", "gateway:eth1:10.77.0.2", "qdisc:eth1"} <= set(knobs)
+    assert [name for name, knob in knobs.items() if knob["now"] is not None and not knob["revert"]] == []
+    assert knobs["feature:eth1:rx-gro"]["revert"].startswith("ethtool -K eth1 rx-gro o")
 
 
 def test_a_discipline_with_classes_is_left_alone(namespace, tmp_path):
