@@ -7,11 +7,14 @@ checks.py OUT      inside a machine: a line of JSON for each check goes to OUT
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+END = "all checks were made"
+SOCKET = "/run/noderrd/noderrd.sock"
 CTL = "/opt/noderrd/venv/bin/python -P -m noderrd.ctl.main"
 VOLATILE = "random|stable_secret|nf_conntrack_count|kernel.ns_last_pid|kernel.pty.nr|entropy|vm.stat_refresh|sched_domain|tcp_fastopen_key"
 VOLATILE += "|fs.(dentry|inode|file-nr|quota|aio-nr)"
@@ -20,17 +23,22 @@ SNAPSHOT = (
     "grep . /sys/class/net/{0}/queues/*/*_cpus /sys/class/net/{0}/{{gro_flush_timeout,napi_defer_hard_irqs,threaded}} 2>/dev/null"
 )
 MACHINE = (
-    "; grep . /proc/irq/*/smp_affinity_list /proc/irq/default_smp_affinity /sys/kernel/mm/transparent_hugepage/{enabled,defrag,khugepaged/defrag} "
-    "/sys/devices/virtual/workqueue/cpumask /sys/fs/cgroup/noderrd_lanes.slice/cpuset.cpus.partition 2>/dev/null"
+    "; grep . /proc/irq/*/smp_affinity_list /proc/irq/default_smp_affinity /sys/devices/virtual/workqueue/cpumask "
+    "/sys/kernel/mm/transparent_hugepage/{enabled,shmem_enabled,defrag,khugepaged/defrag} "
+    "/sys/fs/cgroup/noderrd_lanes.slice/cpuset.cpus.partition 2>/dev/null; findmnt -no OPTIONS /dev/shm"
 )
 
 
 class Checks:
-    """Runs commands by `run` (text to exit code and output) and tells each check's end by `tell`. `patience` stretches every wait."""
+    """Runs commands by `run` (text to exit code and output) and tells each check's end by `tell`. `patience` stretches every wait.
 
-    def __init__(self, run, tell, *, interface, patience=1.0):
+    `status` gives the node's status, {} while it does not answer: by noderrctl, if nothing else is given.
+    """
+
+    def __init__(self, run, tell, *, interface, patience=1.0, status=None):
         self.run, self.tell, self.interface, self.patience = run, tell, interface, patience
-        self.snapshot = SNAPSHOT.format(interface)
+        self.status = status or self.ask
+        self.snapshot, self.began = SNAPSHOT.format(interface), time.monotonic()
 
     def say(self, command):
         """Give what a command prints."""
@@ -38,7 +46,8 @@ class Checks:
 
     def that(self, name, holds, detail=""):
         """Tell one check."""
-        self.tell({"name": name, "ok": bool(holds), "detail": "" if holds else str(detail)[-600:]})
+        at = round(time.monotonic() - self.began, 1)
+        self.tell({"name": name, "ok": bool(holds), "detail": "" if holds else str(detail)[-600:], "at_s": at})
         return bool(holds)
 
     def wait(self, holds, seconds):
@@ -50,8 +59,8 @@ class Checks:
             time.sleep(0.2 * min(self.patience, 5))
         return True
 
-    def status(self):
-        """Give the node's status; {} while it does not answer."""
+    def ask(self):
+        """Ask noderrctl for the node's status."""
         try:
             return json.loads(self.say(f"{CTL} status --json"))
         except ValueError:
@@ -99,6 +108,7 @@ class Checks:
         code, said = self.run("systemctl start noderrd")
         self.that("systemctl start noderrd waits for READY", code == 0 and self.active("noderrd"), said + self.log())
         self.that("it is logged in at the exchange", self.wait(self.ready, 60), self.log())
+        self.that("noderrctl status says the same", self.ask().get("state") == "ready", self.log())
 
     def reloads(self):
         """A reload changes neither daemon nor lane."""
@@ -154,6 +164,13 @@ class Checks:
         after = self.say(self.snapshot)
         self.that("stopping noderrd-tune undoes every line", after == self.before, _differences(self.before, after))
 
+    def uninstalled(self, tree):
+        """scripts/uninstall --purge leaves nothing of what scripts/install laid down."""
+        code, said = self.run(f"{tree}/scripts/uninstall --purge")
+        look = "find /etc /opt /usr/bin /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/share/doc /var/lib /var/cache -maxdepth 3 -name '*noderr*'"
+        left = [path for path in self.say(f"{look}; getent passwd noderrd").splitlines() if ".service.d" not in path]  # drop-ins are not ours
+        self.that("scripts/uninstall --purge leaves nothing", code == 0 and not left, (said, left))
+
     # What only a machine can show.
 
     def booted(self):
@@ -165,12 +182,17 @@ class Checks:
         said = self.run("systemd-analyze verify /usr/lib/systemd/system/noderrd*.{service,socket,slice}")
         self.that("systemd-analyze verify says nothing", said == (0, ""), said)
 
+    def queued(self):
+        """The discipline has the options that were asked for, and so has the kernel."""
+        said = self.say(f"tc qdisc show dev {self.interface}")
+        self.that("fq has its options", all(word in said for word in ("fq", "limit 5000p", "flow_limit 50p", "quantum 4000b")), said)
+
     def isolated(self):
         """The partition is valid and everybody else is off the lane's core."""
         state = self.say("cat /sys/fs/cgroup/noderrd_lanes.slice/cpuset.cpus.partition")
         self.that("cpuset partition is isolated and valid", state == "isolated", state)
         others = self.say("cat /sys/fs/cgroup/system.slice/cpuset.cpus.effective")
-        self.that("everything else is on CPU 0", others == "0", others)
+        self.that("everything else is on CPUs 0 and 2", others == "0,2", others)
 
     def on_its_core(self):
         """The lane may run, and runs, on core 1 only; in the partition."""
@@ -185,6 +207,10 @@ class Checks:
         self.that("no other program is on CPU 1", not there, there)
         locked = int((re.findall(r"VmLck:\s+(\d+)", self.say(f"cat /proc/{pid}/status")) or ["0"])[0])
         self.that("the lane's memory is locked", locked > 10_000, f"{locked} KiB")
+        seen = next((lane for lane in self.status().get("host", []) if lane.get("lane") == "lane0"), {})
+        self.that("the lane's state is on huge pages, as status shows", seen.get("huge_kib", 0) >= 2048, str(seen) + self.log())
+        taken = seen.get("sockets", {}).get("NSDQ orders", {}).get("now", {})
+        self.that("options of the order session are read back", taken.get("TCP_NODELAY") == 1 and taken.get("IP_TOS") == 184, taken)
 
     def watched(self):
         """A daemon that hangs is ended by the watchdog and started again."""
@@ -207,9 +233,12 @@ class Checks:
     def undone_after_kill(self):
         """Killed in the middle, the tuner still leaves a way back."""
         apply, undo = (f"{CTL} host {what} --state /run/tune >/dev/null 2>&1" for what in ("apply", "undo"))
-        self.run(f"timeout -s KILL {0.4 * self.patience:.1f} {apply}; {undo}")
+        saved = "/run/tune/before.json"  # from then on knobs are written, one after the other
+        wait = f"until [ -e {saved} ] || ! kill -0 $!; do sleep 0.01; done; sleep {0.02 * self.patience:.2f}; kill -KILL $!"
+        code, _ = self.run(f"{apply} & {wait}; wait $!; [ $? -eq 137 ] && [ -e {saved} ]")
+        self.run(undo)
         after = self.say(self.snapshot)
-        self.that("apply killed midway, then undo: nothing stays", after == self.before, _differences(self.before, after))
+        self.that("apply killed midway, then undo: nothing stays", code == 0 and after == self.before, (code, _differences(self.before, after)))
 
 
 def _differences(before, after):
@@ -217,22 +246,37 @@ def _differences(before, after):
     return sorted(set(before.splitlines()) ^ set(after.splitlines()))[:6]
 
 
-def box(checks):
-    """What is checked in a box."""
+def box(checks, tree):
+    """What is checked in a box; `tree` is where this repository is in it."""
     said = checks.run("systemd-analyze verify /etc/systemd/system/noderrd*.{service,socket,slice}")
     checks.that("systemd-analyze verify says nothing", said == (0, ""), said)
     for step in (checks.tuned, checks.starts, checks.reloads, checks.survives_kill, checks.hands_over, checks.stops, checks.undone):
         step()
+    checks.uninstalled(tree)
 
 
 def machine(checks):
     """What is checked inside a machine."""
     checks.snapshot += MACHINE
     for step in (
-        checks.booted, checks.tuned, checks.isolated, checks.starts, checks.on_its_core, checks.reloads, checks.survives_kill, checks.watched,
-        checks.lane_recovers, checks.hands_over, checks.stops, checks.undone, checks.undone_after_kill,
+        checks.booted, checks.tuned, checks.queued, checks.isolated, checks.starts, checks.on_its_core, checks.reloads, checks.survives_kill,
+        checks.watched, checks.lane_recovers, checks.hands_over, checks.stops, checks.undone, checks.undone_after_kill,
     ):  # fmt: skip
         step()
+    checks.that(END, True)
+
+
+def status():
+    """Ask the node itself: where everything is emulated, a noderrctl that is started again and again takes the processor from what it asks for."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(60)
+            line.connect(SOCKET)
+            line.sendall(b'{"do": "status"}\n')
+            with line.makefile() as answer:
+                return json.loads(answer.readline())
+    except (OSError, ValueError):
+        return {}
 
 
 def main():
@@ -251,9 +295,9 @@ def main():
             return done.returncode, done.stdout + done.stderr
 
         try:
-            machine(Checks(run, tell, interface="eth0", patience=float(os.environ.get("PATIENCE", "1"))))
+            machine(Checks(run, tell, interface="eth0", patience=float(os.environ.get("PATIENCE", "1")), status=status))
         except Exception as error:
-            tell({"name": "the checks themselves", "ok": False, "detail": repr(error)})
+            tell({"name": "the checks themselves", "ok": False, "detail": repr(error), "at_s": 0.0})
             raise
         finally:
             subprocess.run(["systemctl", "poweroff", "--force"], check=False)

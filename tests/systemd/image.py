@@ -63,10 +63,14 @@ def _key(*parts: bytes | str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _run(command: list[str | Path], what: str, **more: object) -> None:
+class Broken(Exception):
+    """This tree cannot be put into a machine; the text says what failed."""
+
+
+def _run(command: list[str | Path], what: str, failure: type[Exception] = Broken, **more: object) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, **more)  # type: ignore[call-overload]
     if done.returncode:
-        raise Impossible(f"{what}: {(done.stderr or done.stdout)[-800:]}")
+        raise failure(f"{what}: {(done.stderr or done.stdout)[-800:]}")
 
 
 def base() -> Path:
@@ -75,7 +79,7 @@ def base() -> Path:
     if not archive.exists():
         say("building a Debian 12 system (about a minute, once)")
         part = archive.with_suffix(".part.tar")
-        _run(["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", part], "mmdebstrap")
+        _run(["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", part], "mmdebstrap", Impossible)
         part.replace(archive)
     return archive
 
@@ -89,15 +93,14 @@ def environment() -> Path:
         say("installing the locked packages (half a minute, once)")
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        _install(part)
+        _install(part, Impossible)
         part.rename(folder)
     return folder
 
 
-def _install(folder: Path) -> None:
-    _run(
-        [ROOT / "scripts/install", "--destdir", folder, "--units", "/usr/lib/systemd/system"], "scripts/install", env={**os.environ, "PYTHON": PYTHON}
-    )
+def _install(folder: Path, failure: type[Exception] = Broken) -> None:
+    command: list[str | Path] = [ROOT / "scripts/install", "--destdir", folder, "--units", "/usr/lib/systemd/system"]
+    _run(command, "scripts/install", failure, env={**os.environ, "PYTHON": PYTHON})
 
 
 def source() -> bytes:
@@ -108,7 +111,7 @@ def source() -> bytes:
 
 
 def disk(files: dict[str, str]) -> tuple[Path, Path, Path]:
-    """Give disk image, kernel and initial RAM disk of a machine with this tree installed and `files` in it. Raises Impossible."""
+    """Give disk image, kernel and initial RAM disk of a machine with this tree installed and `files` in it. Raises Impossible, Broken."""
     tools()
     archive, packages = base(), environment()
     folder = cache() / f"disk-{_key(archive.name, packages.name, source(), repr(sorted(files.items())), repr(CPU))}"
@@ -188,7 +191,7 @@ def boot(files: dict[str, str], log: Path, seconds: float) -> str:
     out = log.with_name("serial")
     parameters = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 isolcpus=1 nohz_full=1 rcu_nocbs=1 mitigations=off systemd.wants=checks.service"
     command = [
-        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072", "-nodefaults", "-no-reboot", "-display", "none",
+        "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "3", "-m", "3072", "-nodefaults", "-no-reboot", "-display", "none",
         "-kernel", kernel, "-initrd", initrd, "-append", parameters,
         "-drive", f"file={image},if=virtio,format=raw,snapshot=on,cache=unsafe", "-serial", f"file:{log}", "-serial", f"file:{out}",
         "-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0", "-device", "virtio-rng-pci",

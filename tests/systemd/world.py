@@ -8,9 +8,11 @@ state = "/var/lib/noderrd"
 [lane]
 core = {core}
 idle = "{idle}"
+huge_pages = true
 
 [host]
 interfaces = ["{interface}"]
+qdisc = "{qdisc}"
 areas = [{areas}]
 
 [venue.NSDQ]
@@ -98,12 +100,23 @@ WatchdogSec={watchdog}
 
 
 def files(
-    strategies: str, *, core: int, idle: str, rate: int, watchdog: str, environment: dict[str, str], areas: tuple[str, ...], interface: str
+    strategies: str,
+    *,
+    core: int,
+    idle: str,
+    rate: int,
+    watchdog: str,
+    environment: dict[str, str],
+    areas: tuple[str, ...],
+    interface: str,
+    qdisc: str,
 ) -> dict[str, str]:
     """Give the files by path. `strategies`: where the shipped ones are inside; `environment`: for both units; `areas`: of the host, to be tuned."""
     said = "\n".join(f"Environment={key}={value}" for key, value in environment.items())
     return {
-        "etc/noderrd/noderrd.toml": NODE.format(core=core, idle=idle, interface=interface, areas=", ".join(f'"{name}"' for name in areas)),
+        "etc/noderrd/noderrd.toml": NODE.format(
+            core=core, idle=idle, interface=interface, qdisc=qdisc, areas=", ".join(f'"{name}"' for name in areas)
+        ),
         "etc/noderrd/rules.d/10-limits.rules": RULES.format(strategies=strategies),
         "etc/noderrd/keys/nsdq": "box\n",
         "etc/sim.toml": VENUE.format(rate=rate),
