@@ -25,7 +25,7 @@ cd "$1/root"
 mount -t proc proc proc
 mount -t tmpfs tmpfs dev
 for node in null urandom; do touch dev/$node; mount --bind /dev/$node dev/$node; done
-mkdir dev/shm
+mkdir -m 1777 dev/shm
 mount -t tmpfs tmpfs run
 mkdir -p held tree
 mount --bind "$2" held
