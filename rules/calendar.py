@@ -59,6 +59,29 @@ def inside(calendar: Calendar, now_ns: int) -> bool:
     return any(_open(calendar, zone, now_ns) for zone in {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials})
 
 
+def local(now_ns: int, zone: str) -> dt.datetime:
+    """Give the wall clock of a zone."""
+    return dt.datetime.fromtimestamp(now_ns // SECOND, ZoneInfo(zone))
+
+
+def next_change(calendar: Calendar, after_ns: int, days: int) -> int:
+    """Give the first time (ns since the epoch) after `after_ns`, within so many days, at which a calendar goes on or off; 0 if none."""
+    now = inside(calendar, after_ns)
+    zones = {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials}
+    times = [(w.begin, w.end) for w in calendar.windows] + [(s.begin, s.end) for s in calendar.specials]
+    minutes = sorted({0, *(m % MINUTES for both in times for m in both)})
+    first = {zone: local(after_ns, zone).date() for zone in zones}
+    for day in range(days):
+        due = []
+        for zone, date in first.items():
+            at = date + dt.timedelta(days=day)
+            due += [dt.datetime(at.year, at.month, at.day, m // 60, m % 60, tzinfo=ZoneInfo(zone)).timestamp() for m in minutes]
+        for moment in sorted(int(one) * SECOND for one in due):
+            if moment > after_ns and inside(calendar, moment) != now:
+                return moment
+    return 0
+
+
 def _open(calendar: Calendar, zone: str, now_ns: int) -> bool:
     """Whether a window of one zone is open: one that began today, or yesterday and goes past midnight."""
     now = dt.datetime.fromtimestamp(now_ns // SECOND, ZoneInfo(zone))
