@@ -131,10 +131,10 @@ def test_a_model_s_condition_is_shown_symbol_by_symbol(node):
     assert found["value"] == pytest.approx(0.8 * move)
     assert found["threshold"] == 1.5
     assert found["true"] is True
-    assert said(found, "spread <") == "AAPL: spread < 3 ticks: true"
+    assert said(found, "AAPL: spread <") == "AAPL: spread < 3 ticks: true"
     row["row"][Feature.ASK_VENUES] = 0
     found = explain(node, "alpha")
-    assert said(found, "spread <") == "AAPL: spread < 3 ticks: unknown"
+    assert said(found, "AAPL: spread <") == "AAPL: spread < 3 ticks: unknown"
     assert found["true"] is False, "what is unknown is not acted on"
 
 
