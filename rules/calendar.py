@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from rules.catalog import DAYS, SECOND
+from rules.catalog import DAY, DAYS, SECOND
 from rules.model import Calendar, Moment
 
 MINUTES = 24 * 60
@@ -66,20 +66,9 @@ def local(now_ns: int, zone: str) -> dt.datetime:
 
 def next_change(calendar: Calendar, after_ns: int, days: int) -> int:
     """Give the first time (ns since the epoch) after `after_ns`, within so many days, at which a calendar goes on or off; 0 if none."""
-    now = inside(calendar, after_ns)
-    zones = {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials}
-    times = [(w.begin, w.end) for w in calendar.windows] + [(s.begin, s.end) for s in calendar.specials]
-    minutes = sorted({0, *(m % MINUTES for both in times for m in both)})
-    first = {zone: local(after_ns, zone).date() for zone in zones}
-    for day in range(days):
-        due = []
-        for zone, date in first.items():
-            at = date + dt.timedelta(days=day)
-            due += [dt.datetime(at.year, at.month, at.day, m // 60, m % 60, tzinfo=ZoneInfo(zone)).timestamp() for m in minutes]
-        for moment in sorted(int(one) * SECOND for one in due):
-            if moment > after_ns and inside(calendar, moment) != now:
-                return moment
-    return 0
+    until_ns = after_ns + days * DAY
+    edges = (edge for stretch in stretches(calendar, after_ns, until_ns) for edge in stretch)
+    return min((edge for edge in edges if after_ns < edge < until_ns), default=0)
 
 
 def _open(calendar: Calendar, zone: str, now_ns: int) -> bool:
