@@ -99,6 +99,7 @@ class Change(IntEnum):
     BOOK = 1
     TRADE = 2
     STATUS = 4
+    HELD = 8  # said in the journal only: its score was not to be acted on
 
 
 class Denial(IntEnum):
@@ -323,6 +324,7 @@ class Counter(IntEnum):
     AUDIT_BREACHES = 51
     HELD = 52  # datagrams kept while books were rebuilt
     HELD_LOST = 53  # of these, found no room: their messages are asked for again
+    SCORES_HELD = 54  # scores that their model's `act when` kept from strategies
 
 
 class JournalKind(IntEnum):
@@ -472,6 +474,15 @@ class Loss(IntEnum):
     TRADE_ON = 0
     REDUCE_ONLY = 1
     CANCEL = 2
+
+
+class Known(IntEnum):
+    """What a model's `act when` may ask: places in the row of values, by the names that rules have for them. All are about the symbol just scored."""
+
+    EDGE = 0
+    UNCERTAINTY = 1
+    SPREAD = 2  # over all live venues
+    IMBALANCE = 3
 
 
 class Op(IntEnum):

@@ -16,6 +16,9 @@ VIEW_ORDERS = 32  # own live orders a strategy sees, a product
 STATE_BYTES = 4096  # a strategy's memory, a product
 FEATURES = 32
 SCORES = 3  # down, flat, up
+MAX_MODELS = 8
+ACT_OPS = 320  # instructions of a model's `act when`: rules bound it to 128 operators
+ACT_CONSTANTS = 160
 LIMITS_N = 32
 ORDER_SLOTS = 4096  # own orders remembered, a lane; the oldest finished one makes room
 DENIAL_SLOTS = 1024
@@ -169,6 +172,7 @@ PRODUCT = _record(
     ("score", "f4", (SCORES,)),
     ("model", "i4"),  # slot; -1: none
     ("exposure_row", "i4"),  # its row in the exposure that lanes share
+    ("held", "i4"),  # 1: its score may not be acted on (the model's `act when`)
 )
 
 # An exchange as the lane sees it. File descriptors are the lane's own.
@@ -325,6 +329,14 @@ POSITION = _record(
 # Limits of a strategy in an instrument, same index: what binds the strategy alone, and what binds all strategies together. `rule` is an index into
 # the rule table (file:line) for each.
 LIMITS = _record(("limit", "i8", (LIMITS_N,)), ("account", "i8", (LIMITS_N,)), ("rule", "i4", (LIMITS_N,)), ("account_rule", "i4", (LIMITS_N,)))
+
+# A model's `act when`, compiled (core/program.py; what its row holds: core.codes.Known). `n` instructions; 0: every score may be acted on.
+ACT = _record(
+    ("n", "i8"),
+    ("move", "f8"),  # ticks by which the mid moved, on average, when a class of the model came true; NaN: not known
+    ("code", "i4", (ACT_OPS, 2)),
+    ("constants", "f8", (ACT_CONSTANTS,)),
+)
 
 # Sums over a strategy's positions, and over all (index MAX_STRATEGIES). Money in 1e-4 of the currency, at the last marks.
 ACCOUNT = _record(
@@ -616,10 +628,12 @@ CONTROL = _record(
     ("reduce_only", "i8"),  # 1, by the lane: the daemon is lost, and what does not reduce a position is denied
 )
 
-# Tables that the daemon has ready, taken between two events (noderrd/lane/staged.py). Limits wait in the second half of theirs.
+# Tables that the daemon has ready, taken between two events (noderrd/lane/staged.py). Limits, and when models may be acted
+# on, wait in the one of their two tables that does not bind.
 STAGED = _record(
     ("seq", "i8"),  # raised last by the daemon
     ("done", "i8"),  # set to seq by the lane
+    ("bound", "i8"),  # which of the two tables binds: 0 or 1
     ("terms", "i8"),  # number of the spec that is staged
     ("running", "i8"),  # number of the spec that the lane runs by
     ("loaded", "i8"),  # number of the spec whose strategies and models lie ready beside the loop; negative: they could not be loaded
@@ -663,4 +677,5 @@ LANE = _record(
     ("journal", JOURNAL, (JOURNAL_SLOTS,)),
     ("staged", STAGED, (1,)),
     ("tick_tables", TICK_TABLE, (TICK_TABLES,)),  # by number less 1
+    ("acts", ACT, (2, MAX_MODELS)),  # as `bound` says
 )

@@ -9,19 +9,19 @@ import math
 import numpy as np
 
 from core.codes import Op
-from core.jit import entry
+from core.jit import kernel
 
 STACK = 64  # values held at once, at most
 
 
-@entry
-def run(code: np.ndarray, constants: np.ndarray, row: np.ndarray, stack: np.ndarray) -> float:
-    """Give the value of a program.
+@kernel
+def run(code: np.ndarray, n: int, constants: np.ndarray, row: np.ndarray, stack: np.ndarray) -> float:
+    """Give the value of a program of `n` instructions.
 
-    `code`: int32[n, 2], an Op and its operand; `constants`: float64[]; `row`: float64[], NaN for what is missing; `stack`: float64[STACK].
+    `code`: int32[:, 2], an Op and its operand; `constants`: float64[]; `row`: float64[], NaN for what is missing; `stack`: float64[STACK].
     """
     top = 0  # values on the stack
-    for k in range(code.shape[0]):
+    for k in range(n):
         op, operand = code[k, 0], code[k, 1]
         if op == Op.CONSTANT:
             stack[top] = constants[operand]

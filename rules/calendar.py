@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from rules.catalog import DAYS, SECOND
+from rules.catalog import DAY, DAYS, SECOND
 from rules.model import Calendar, Moment
 
 MINUTES = 24 * 60
@@ -57,6 +57,18 @@ def always_inside(moment: Moment, calendar: Calendar) -> bool:
 def inside(calendar: Calendar, now_ns: int) -> bool:
     """Whether a time (ns since the epoch) lies in a calendar. A window belongs to the day that it begins on, also where it ends on the next."""
     return any(_open(calendar, zone, now_ns) for zone in {w.zone for w in calendar.windows} | {s.zone for s in calendar.specials})
+
+
+def local(now_ns: int, zone: str) -> dt.datetime:
+    """Give the wall clock of a zone."""
+    return dt.datetime.fromtimestamp(now_ns // SECOND, ZoneInfo(zone))
+
+
+def next_change(calendar: Calendar, after_ns: int, days: int) -> int:
+    """Give the first time (ns since the epoch) after `after_ns`, within so many days, at which a calendar goes on or off; 0 if none."""
+    until_ns = after_ns + days * DAY
+    edges = (edge for stretch in stretches(calendar, after_ns, until_ns) for edge in stretch)
+    return min((edge for edge in edges if after_ns < edge < until_ns), default=0)
 
 
 def _open(calendar: Calendar, zone: str, now_ns: int) -> bool:

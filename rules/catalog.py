@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from core.codes import Known
 from rules.units import (
     BANDWIDTH,
     BYTES,
@@ -128,6 +129,7 @@ LOSSES = {  # what `on daemon_loss` may say
 }
 WEIGHTS = ("latency", "cost", "liquidity", "reliability")
 FEES = ("maker", "taker")
+ACT = tuple(known.name.lower() for known in Known)  # what a lane knows the moment that it has a score
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 # Which of several values binds: the tightest, which is the least or the most; or, of what is no bound, the one said for less.
@@ -215,7 +217,7 @@ BLOCKS: dict[str, BlockSpec] = {
             "file": FieldSpec("TEXT", "its ONNX file", required=True),
             "features": FieldSpec("NAMES", "its inputs, in order; all 32 if left out"),
             "symbols": FieldSpec("NAMES", "what it scores; all if left out"),
-            "act": FieldSpec("GUARD", "when its score may be acted on", active=False),
+            "act": FieldSpec("GUARD", f"when its score may be acted on; asked of every score, of {', '.join(ACT)} of the symbol alone"),
         },
     ),
     "notify": BlockSpec(

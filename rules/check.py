@@ -183,7 +183,7 @@ class _Checker:
             return model.Strategy(**head, file=f.text("file"), symbols=symbols, params=f.params(), budget_ns=f.duration("budget"), during=during)
         if kind == "model":
             features = f.names("features", FEATURES, "feature")
-            return model.Model(**head, file=f.text("file"), features=features, symbols=f.names("symbols"), act=f.guard("act"))
+            return model.Model(**head, file=f.text("file"), features=features, symbols=f.names("symbols"), act=f.guard("act", catalog.ACT))
         if kind == "notify":
             how, to, options = f.target()
             return model.Notify(**head, how=how, to=to, options=options)

@@ -32,6 +32,15 @@ class Coverage:
             self.blocks |= {f"notify {name}" for action in alert.actions if action.name in {"notify", "webhook"} for name in action.arguments}
         self.blocks |= {f"blackout {name}" for name in silent}
 
+    def act(self, title: str, act: Expression, values: Mapping[Leaf, float]) -> None:
+        """Note what a model's `act when` was, by its title."""
+        for where, atom in _conditions(title, [("act when", act)]):
+            seen = truth(evaluate(atom, values))
+            if seen is not None:
+                self.branches.add((where, str(seen).lower()))
+        if truth(evaluate(act, values)) is True:
+            self.blocks.add(title)
+
     def order(self, order: Order, denial: Denial | None) -> None:
         """Note a decision: the limits that let an order through, or the one that did not."""
         for risk in self.policy.risks:
@@ -45,7 +54,8 @@ class Coverage:
     def every_block(self) -> dict[str, Span]:
         """Name the blocks that can act in a scenario."""
         risks = [risk for risk in self.policy.risks if risk.limits.keys() - UNSAID]
-        acting = [*risks, *self.policy.alerts, *self.policy.notifies, *(c for c in self.policy.calendars if c.kind == "blackout")]
+        models = [one for one in self.policy.models if one.act is not None]
+        acting = [*risks, *models, *self.policy.alerts, *self.policy.notifies, *(c for c in self.policy.calendars if c.kind == "blackout")]
         return {block.title: block.span for block in acting}
 
     def every_branch(self) -> dict[Branch, Span]:
@@ -56,6 +66,9 @@ class Coverage:
                 if name in UNSAID:
                     continue
                 found |= dict.fromkeys(((f"{risk.title}: {name}", "passed"), (f"{risk.title}: {name}", "denied")), limit.span)
+        for one in self.policy.models:
+            for where, _ in _conditions(one.title, [("act when", one.act)] if one.act is not None else []):
+                found |= dict.fromkeys(((where, "true"), (where, "false")), one.where["act"])
         for alert in self.policy.alerts:
             for where, _ in _atoms(alert):
                 span = alert.where["until" if where.startswith(f"{alert.title}: until") else "when"]
@@ -71,14 +84,23 @@ class Coverage:
 
 def _atoms(alert: model.Alert) -> list[tuple[str, Expression]]:
     """Give the comparisons and states of an alert's conditions, and how each is called."""
+    return _conditions(alert.title, [("when", alert.when.when)] + ([("until", alert.until.when)] if alert.until is not None else []))
+
+
+def acts(policy: model.Policy) -> list[tuple[str, Expression]]:
+    """Give title and `act when` of every model that has one."""
+    return [(one.title, one.act) for one in policy.models if one.act is not None]
+
+
+def _conditions(title: str, conditions: Sequence[tuple[str, Expression]]) -> list[tuple[str, Expression]]:
+    """Give the comparisons and states of a block's conditions, and how each is called."""
     found: list[tuple[str, Expression]] = []
-    conditions = [("when", alert.when.when)] + ([("until", alert.until.when)] if alert.until is not None else [])
     for name, condition in conditions:
         waiting: list[Expression] = [condition]
         while waiting:
             one = waiting.pop()
             if isinstance(one, Compare | State | Apply):
-                found.append((f"{alert.title}: {name} {text(one)}", one))
+                found.append((f"{title}: {name} {text(one)}", one))
             else:
                 waiting += reversed(parts(one))
     return found

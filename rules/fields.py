@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -214,10 +215,12 @@ class Fields:
         lasting = self._resolver.duration(field.lasting, 1, longest_ns) if field.lasting is not None else 0
         return Condition(found, lasting) if found is not None and lasting is not None else None
 
-    def guard(self, name: str) -> Expression | None:
-        """Read the condition of `act when` or `abort when`."""
-        found = self.condition(name)
-        return found.when if found is not None else None
+    def guard(self, name: str, known: Sequence[str] | None = None) -> Expression | None:
+        """Read the condition of `act when` or `abort when`, about no metrics but those `known`, if given."""
+        field = self._one(name, syntax.Condition)
+        if field is None:
+            return None
+        return replace(self._resolver, known=known).condition(field.value)
 
     # Lists.
 

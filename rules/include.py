@@ -52,6 +52,7 @@ def text_of(path: str, content: bytes, reports: Reports) -> str:
     if len(content) > MAX_FILE:
         reports.add(Span(path, 1, 1, 2), "error", "bound", f"a file of {len(content):_} bytes: at most {MAX_FILE:_} are allowed")
         return ""
+    content = content.removeprefix(b"\xef\xbb\xbf")  # some editors begin a file with a byte order mark
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as fault:

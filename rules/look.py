@@ -158,6 +158,10 @@ def _in_field(here: Place, names: Mapping[str, Sequence[str]]) -> Iterator[Sugge
     elif shape == "TARGET":
         options = spec.options if spec is not None else {}
         yield from (Suggestion(name, "field", looks) for name, looks in options.items() if here.before == "STRING")
+    elif here.kind == "model" and shape == "GUARD":
+        yield from _values(names)
+        yield from (Suggestion(name, "metric", metric_about(name)) for name in catalog.ACT)
+        yield from _keywords()
     elif shape not in {"TEXT", "DATES", "WINDOW"}:
         yield from _in_expression(here, names, called)
 

@@ -18,10 +18,10 @@ from lark.lexer import Lexer
 from lark.lexer import Token as LarkToken
 
 from rules import catalog, syntax
-from rules.diagnostic import Diagnostic, did_you_mean, nearest
-from rules.scan import Scan, Token, scan
+from rules.diagnostic import Diagnostic, nearest
+from rules.scan import Scan, Token, scan, unit_hint
 from rules.span import Source
-from rules.units import UNITS, Quantity
+from rules.units import Quantity
 
 _T = TypeVar("_T")
 
@@ -132,6 +132,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "venue a {\nfee 1 mils maker,\n}",
         "alert a info {\ndo log,\n}",
     ),
+    "one value stands here; digits are grouped with _": ("risk default {\nmax_position 1,000 shares\n}",),
     "a fee says which: maker or taker": ("venue a {\nfee 1 mils\n}", "venue a {\nfee 1 mils, 2 mils\n}"),
     "a time needs its time zone, such as Etc/UTC": (
         "blackout a {\nMon 09:30\n}",
@@ -439,7 +440,7 @@ class _Parser:
         fields = catalog.KINDS[kind].fields if kind else {}
         if before.type == "NUMBER" and token.type == "NAME" and str(token.value) not in fields:
             text = str(token.value)
-            self._error(token, "unit", f"unknown unit '{text}'", did_you_mean(text, UNITS) or f"units are {', '.join(UNITS)}")
+            self._error(token, "unit", f"unknown unit '{text}'", unit_hint(text))
         elif token.type in {"NAME", *_SHAPES} and str(token.value) in fields:
             self._error(token, "syntax", f"'{token.value}' begins another field: one field a line")
         else:

@@ -5,17 +5,18 @@ move, then orders are asked for, then expectations are looked at.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rules import alert as machine
 from rules import calendar, catalog, model
-from rules.coverage import Coverage
+from rules.coverage import Coverage, acts
 from rules.decide import ACCOUNT, Order, Rates, Standing, decide
-from rules.evaluate import MISSING, Leaf, trace, truth
-from rules.expression import TRUTH, Measured, unit_of
+from rules.evaluate import MISSING, Leaf, evaluate, leaves, trace, truth
+from rules.expression import TRUTH, Expression, Measured, unit_of
 from rules.history import History
-from rules.scenario import Expectation, Given, Scenario, Trial
+from rules.scenario import ACTING, Expectation, Given, Scenario, Trial
 from rules.span import Span
 from rules.units import NUMBER
 
@@ -61,6 +62,9 @@ def run(policy: model.Policy, scenario: Scenario, coverage: Coverage) -> list[Fa
             silent = [name for name in alert.blackout if calendar.inside(quiet[name], scenario.start_ns + now)]
             states[alert.name], moved = machine.step(alert, states[alert.name], values, now, quiet=bool(silent))
             coverage.alert(alert, values, moved, silent)
+        for title, act in acts(policy):
+            values |= {leaf: history.read(leaf, now) for leaf in leaves(act)}
+            coverage.act(title, act, values)
         for trial in scenario.trials:
             if trial.at_ns == now:
                 failures += _try(policy, trial, history, rates, now, coverage)
@@ -111,6 +115,11 @@ def _try(policy: model.Policy, trial: Trial, history: History, rates: Rates, now
 
 
 def _look(policy: model.Policy, expected: Expectation, states: dict[str, machine.State], values: dict[Leaf, float]) -> list[Failure]:
+    if expected.state == ACTING:
+        act = next(act for title, act in acts(policy) if title == f"model {expected.alert}")
+        if (truth(evaluate(act, values)) is True) != expected.negated:
+            return []
+        return [Failure(expected.span, f"{expected.alert} is {'' if expected.negated else 'not '}acting", tuple(traced(act, values)))]
     now = states[expected.alert].state
     if (now == expected.state) != expected.negated:
         return []
@@ -118,10 +127,15 @@ def _look(policy: model.Policy, expected: Expectation, states: dict[str, machine
     return [Failure(expected.span, f"{expected.alert} is {now}", tuple(explain(alert, values)))]
 
 
-def explain(alert: model.Alert, values: dict[Leaf, float]) -> list[str]:
+def explain(alert: model.Alert, values: Mapping[Leaf, float]) -> list[str]:
     """Write what each part of an alert's condition is worth, inner parts first."""
+    return traced(alert.when.when, values)
+
+
+def traced(e: Expression, values: Mapping[Leaf, float]) -> list[str]:
+    """Write what each part of a condition is worth, inner parts first."""
     lines = []
-    for step in trace(alert.when.when, values):
+    for step in trace(e, values):
         known = truth(step.value)
         if step.dimension == TRUTH:
             said = "unknown" if known is None else "true" if known else "false"

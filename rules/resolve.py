@@ -41,6 +41,7 @@ class Resolver:
     report: Report
     later: frozenset[str] = frozenset()  # constants that are declared below, and cannot be used yet
     strategies: Sequence[str] | None = None  # those declared, if it is known
+    known: Sequence[str] | None = None  # the metrics that may be asked, at once and without labels, where not all may
 
     def condition(self, node: syntax.Expression) -> Expression | None:
         """Resolve what must be true or false, and tell of what can be only one of the two."""
@@ -110,6 +111,12 @@ class Resolver:
                 hint = did_you_mean(node.name, [*self.lets, *catalog.METRICS])
             self._error(node, "name", f"unknown constant or metric '{node.name}'", hint)
             return None
+        if self.known is not None and node.name not in self.known:
+            self._error(node, "known", f"'{node.name}' is not known the moment that a model has scored", f"known are {', '.join(self.known)}")
+            return None
+        if self.known is not None and node.labels:
+            self._error(node, "label", "this is asked of the symbol that was scored, and has no labels", "")
+            return None
         labels = self._labels(node, metric.labels)
         return None if labels is None else Measured(node.name, labels, metric.dimension, metric.low, metric.high)
 
@@ -126,6 +133,9 @@ class Resolver:
 
     def _state(self, node: syntax.Is) -> Expression | None:
         subject = node.subject
+        if self.known is not None:
+            self._error(node, "known", "no state is known the moment that a model has scored", f"known are {', '.join(self.known)}")
+            return None
         if not isinstance(subject, syntax.Metric) or subject.name not in catalog.STATES:
             name = subject.name if isinstance(subject, syntax.Metric) else ""
             hint = did_you_mean(name, catalog.STATES) or f"known are {', '.join(catalog.STATES)}"
@@ -228,6 +238,9 @@ class Resolver:
             return None
         if not isinstance(arguments[0], Measured):
             self._error(node.arguments[0], "arguments", f"{name} wants a metric, {text(arguments[0])} is none", "")
+            return None
+        if self.known is not None:
+            self._error(node, "window", "nothing is looked back on the moment that a model has scored", f"known are {', '.join(self.known)}")
             return None
         window = self._window(node)
         if window is None:

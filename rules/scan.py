@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from rules.diagnostic import Diagnostic, did_you_mean
 from rules.span import Source
-from rules.units import DIGITS, NUMBER, UNITS, UNKNOWN, Dimension, Quantity, product
+from rules.units import ALIASES, DIGITS, NUMBER, UNITS, UNKNOWN, Dimension, Quantity, product
 
 MAX_FILE = 4 << 20  # bytes
 MAX_NAME = 64
@@ -43,6 +43,10 @@ _ESCAPE = re.compile(r"\\(.)")
 _SIGNS = {"(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", "{": "LBRACE", "}": "RBRACE", ",": "COMMA", "=": "EQUAL", "-": "MINUS", "+": "PLUS"}
 _SIGNS |= {"*": "TIMES", "/": "TIMES"} | dict.fromkeys(("<", ">", "<=", ">=", "==", "!="), "COMPARE")
 _CLOSES = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
+_MEANT = {
+    "&": "write 'and'", "|": "write 'or'", "!": "write 'not'", ";": "each stands on a line of its own", "'": 'strings stand in "',
+    "$": "write 5 USD", ":": "a field's value follows its name, with nothing between them",
+}  # fmt: skip
 # A line that ends with one of these goes on; so does one whose next line begins with one.
 _GOES_ON = frozenset(
     ("COMMA", "LPAR", "LSQB", "LBRACE", "EQUAL", "MINUS", "PLUS", "TIMES", "COMPARE", "and", "or", "not", "over", "when", "is", "END")
@@ -97,8 +101,9 @@ def scan(source: Source) -> Scan:
             out.comments.append((at, match[kind].rstrip()))
             continue
         if kind == "OTHER" or kind is None:
-            if not _HIDDEN.match(match[0].strip(" \t\r")):
-                out.error(at, end, "character", f"character {match[0].strip()!r} means nothing here")
+            found = match[0].strip(" \t\r")  # nothing: blanks at the end of the text
+            if found and not _HIDDEN.match(found) and (found not in "&|" or source.text[end - 2 : end] != 2 * found):  # of && one is enough
+                out.error(at, end, "character", f"character {found!r} means nothing here", _MEANT.get(found, ""))
             continue
         text = match[kind]
         now = _SIGNS[text] if kind == "SIGN" else text if kind == "WORD" else kind
@@ -192,10 +197,16 @@ def _read_number(out: Scan, match: re.Match[str], at: int) -> Quantity:
     return Quantity(value, dimension)
 
 
+def unit_hint(unit: str) -> str:
+    """Give the hint for what is no unit."""
+    meant = ALIASES.get(unit.casefold())
+    return f"did you mean '{meant}'?" if meant else did_you_mean(unit, UNITS) or f"units are {', '.join(UNITS)}"
+
+
 def _apply(out: Scan, value: Fraction, unit: str, at: int) -> tuple[Fraction, Dimension]:
     found = UNITS.get(unit)
     if found is None:
-        hint = did_you_mean(unit, UNITS) or f"units are {', '.join(UNITS)}"
+        hint = unit_hint(unit)
         if unit[0] in "eE" and unit[1:].isdigit():
             hint = "write the number out; digits may be grouped with _"
         out.error(at, at + len(unit), "unit", f"unknown unit '{unit[:MAX_NAME]}'", hint)

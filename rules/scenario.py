@@ -25,7 +25,8 @@ from rules.units import CURRENCIES, NUMBER, TIME, Dimension, Quantity, describe,
 
 MAX_LENGTH_NS = catalog.DAY
 MAX_SAMPLES = 1_000_000  # a scenario
-_STATES = (machine.INACTIVE, machine.PENDING, machine.FIRING, machine.RESOLVED)
+ACTING = "acting"  # what a model is whose score may be acted on
+_STATES = (machine.INACTIVE, machine.PENDING, machine.FIRING, machine.RESOLVED, ACTING)
 _START = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
 
@@ -111,12 +112,13 @@ def _last(block: syntax.Block) -> int:
 
 def unknown(scenario: Scenario, policy: model.Policy) -> list[Diagnostic]:
     """Tell of the names in a scenario that its policy lacks."""
-    alerts = [one.name for one in policy.alerts]
+    alerts, models = [one.name for one in policy.alerts], [one.name for one in policy.models if one.act is not None]
     found = []
     for expected in scenario.expectations:
-        if expected.alert not in alerts:
-            hint = did_you_mean(expected.alert, alerts) or f"there are {', '.join(alerts) or 'none'}"
-            found.append(Diagnostic(expected.span, "error", "name", f"the policy has no alert '{expected.alert}'", hint))
+        kind, names = ("model with 'act when' called", models) if expected.state == ACTING else ("alert", alerts)
+        if expected.alert not in names:
+            hint = did_you_mean(expected.alert, names) or f"there are {', '.join(names) or 'none'}"
+            found.append(Diagnostic(expected.span, "error", "name", f"the policy has no {kind} '{expected.alert}'", hint))
     return found
 
 

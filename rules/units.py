@@ -51,6 +51,13 @@ UNITS: dict[str, tuple[Dimension, Fraction]] = {
     "MiB": (BYTES, Fraction(1 << 20)),
     "GiB": (BYTES, Fraction(1 << 30)),
 }
+# What people write elsewhere, for the hint: folded, and what it is called here.
+ALIASES = {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"), **dict.fromkeys(("m", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), "h"), **dict.fromkeys(("day", "days"), "d"), "msec": "ms", "usec": "us", "nsec": "ns",
+    **dict.fromkeys(("pct", "percent"), "%"), **dict.fromkeys(("bp", "bip", "bips"), "bps"), **dict.fromkeys(("dollar", "dollars"), "USD"),
+    "hz": "/s", "kb": "KiB", "mb": "MiB", "gb": "GiB", **dict.fromkeys(("shs", "shr"), "shares"), "mbit": "Mbps", "gbit": "Gbps",
+}  # fmt: skip
 GLUED = frozenset(("%", "ns", "us", "ms", "s", "min", "h", "d"))  # written without a space: 5%, 10ms
 TIMES = ("d", "h", "min", "s", "ms", "us", "ns")
 SIZES = ("GiB", "MiB", "KiB")

@@ -4,10 +4,8 @@ Latencies are not sampled: a percentile over a window is that of every single va
 missing: `score` of other nodes, and what rules.catalog does not list under `by`.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -43,7 +41,6 @@ class Measures:
     def __init__(self, window: Callable[[int], np.ndarray], figures: Figures) -> None:
         self.history = History()
         self._window, self._figures = window, figures
-        self._moves: dict[str, float] = {}  # by model file
         self._received: dict[str, tuple[int, int]] = {}  # by interface: when, and bytes since its start
         # What this round has found out already: a thousand alerts ask for a few things, and a window of latencies is a copy of all counts.
         self._round_ns, self._known, self._counts = -1, dict[Leaf, float](), dict[int, np.ndarray]()
@@ -118,22 +115,10 @@ class Measures:
         for p, symbol in enumerate(view.spec.products):
             if shared.products[p]["score_ns"]:
                 scores = shared.products[p]["score"].astype(float)
-                move = self._move(view.spec, int(shared.products[p]["model"]))
+                move = _move(view.spec, int(shared.products[p]["model"]))
                 self.history.add(now_ns, "edge", {"symbol": symbol}, abs(float(scores[2] - scores[0])) * move)
                 top = float(scores.max())
                 self.history.add(now_ns, "uncertainty", {"symbol": symbol}, min(max((1.0 - top) / (1.0 - EVEN), 0.0), 1.0))
-
-    def _move(self, spec: LaneSpec, model: int) -> float:
-        """Give by how many ticks the mid moved, on average, when a model's class came true: what its making found (models.make); NaN if not said."""
-        if not 0 <= model < len(spec.models):
-            return MISSING
-        file = spec.models[model].file
-        if file not in self._moves:
-            try:
-                self._moves[file] = float(json.loads(Path(file).with_suffix(".json").read_text())["held_out"]["mean_move_ticks"])
-            except (OSError, ValueError, KeyError, TypeError):
-                self._moves[file] = MISSING
-        return self._moves[file]
 
     def _money(self, view: LaneView, now_ns: int) -> None:
         spec, n = view.spec, len(view.spec.instruments)
@@ -193,6 +178,11 @@ def of_counts(counts: np.ndarray, function: str, window_ns: int) -> float:
 def _best(shared: Shared, inst: int, side: int) -> tuple[int, int]:
     n = int(shared.insts[inst]["n"][side])
     return (int(shared.px[inst, side, n - 1]), int(shared.qty[inst, side, n - 1])) if n > 0 else (0, 0)
+
+
+def _move(spec: LaneSpec, model: int) -> float:
+    """Give by how many ticks the mid moved, on average, when a model's class came true; NaN if its making did not say."""
+    return (spec.models[model].move if 0 <= model < len(spec.models) else 0.0) or MISSING
 
 
 def _resident(pid: int) -> float:

@@ -1,7 +1,7 @@
 """What a journal or a recording tells, as the metrics that alerts watch: fed row by row into a history, for `rules backtest`.
 
 A journal tells of own orders what the lane itself knew. Not in it, and therefore missing in a backtest: quantities at the best prices (imbalance),
-what a model expects to earn (edge), stages of the path inside the lane, and everything about the host.
+stages of the path inside the lane, and everything about the host.
 """
 
 import math
@@ -140,6 +140,9 @@ class Journal:
         scores = np.frombuffer(data_of(row)[SCORES], np.float32)
         if len(scores) == 3 and 0 < scores.sum() < 2:
             self.history.add(now, "uncertainty", {"symbol": labels["symbol"]}, float((1 - scores.max()) / (1 - EVEN)))
+            models = [it for it in self._names.spec.get("models", []) if not it["symbols"] or labels["symbol"] in it["symbols"]]
+            if models and (move := float(models[-1].get("move", 0.0))):
+                self.history.add(now, "edge", {"symbol": labels["symbol"]}, abs(float(scores[2]) - float(scores[0])) * move)
 
     def _sent(self, row: np.void, now: int) -> None:
         message = ouch_fields.read(data_of(row), from_client=True)

@@ -86,7 +86,7 @@ def orders(lanes: Iterable[Lane], *, open_only: bool = False) -> dict[str, Any]:
         rows = [row for row in lane.shared.orders[lane.shared.orders["cl_ord_id"] != 0].copy() if not open_only or _live(int(row["ord_status"]))]
         if not open_only:
             rows += list(lane.shared.denials[lane.shared.denials["cl_ord_id"] != 0].copy())
-        found += [_order(lane, row) for row in sorted(rows, key=lambda row: int(row["cl_ord_id"]))]
+        found += [order(lane, row) for row in sorted(rows, key=lambda row: int(row["cl_ord_id"]))]
     return {"orders": found}
 
 
@@ -100,7 +100,8 @@ def _name(names: list[str], k: int) -> str:
     return names[k] if 0 <= k < len(names) else ""
 
 
-def _order(lane: Lane, row: np.void) -> dict[str, Any]:
+def order(lane: Lane, row: np.void) -> dict[str, Any]:
+    """Give an order, or what was denied."""
     spec, inst = lane.spec, int(row["inst"])
     it = spec.instruments[inst] if 0 <= inst < len(spec.instruments) else None
     said: dict[str, Any] = {
@@ -201,7 +202,7 @@ def differences(lanes: Sequence[Lane]) -> Rows:
         spec, orders = lane.spec, lane.shared.orders
         for row in orders[orders["ord_status"] == OrdStatus.UNKNOWN].copy():
             what = f"its fate is not known: {int(row['leaves_qty'])} shares may still fill, and count against the limits"
-            found.append({**_order(lane, row), "what": what})
+            found.append({**order(lane, row), "what": what})
         for k, venue in enumerate(spec.venues):
             row = lane.shared.venues[k]
             if int(row["session_state"]) == Session.REFUSED:

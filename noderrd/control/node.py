@@ -14,6 +14,7 @@ import trio
 from core.codes import BookState, Command, Counter, Halt, Loss, Scope
 from noderrd.config import Config
 from noderrd.control import answers, dropcopy, dropline, feeds, lanes, resolve, staging, state
+from noderrd.control.denials import Denials
 from noderrd.control.latches import Arm, Kill, Latches
 from noderrd.control.policy import Loaded, NoVersion, Versions, from_disk
 from noderrd.control.supervise import Worker
@@ -326,13 +327,15 @@ class Node:
                 self.log.error("the lane does not obey", reason=str(why))
 
     async def _tell_events(self) -> None:
-        """Pass the strategies' notes and new halts on to the log."""
+        """Pass the strategies' notes, denials and new halts on to the log."""
+        denials = Denials(self.lane, self.log)
         seen, told = int(self.lane.shared.control[0]["note_head"]), answers.halts([self.lane])
         clashes: set[str] = set()
         full = self._count(Counter.BOOK_FULL)
         while True:
             await trio.sleep(EVENTS_S)
             seen = self._notes(seen)
+            denials.look()
             now = answers.halts([self.lane])
             for row in now:
                 if row not in told:

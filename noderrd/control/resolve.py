@@ -5,6 +5,8 @@ strategy keeps its slot, where its positions are. One that the policy names no m
 """
 
 import dataclasses
+import hashlib
+import json
 import math
 import zlib
 from collections.abc import Sequence
@@ -13,15 +15,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from core.codes import Known
 from core.feature import NAMES
-from core.layout import MAX_STRATEGIES, MONEY
+from core.layout import MAX_MODELS, MAX_STRATEGIES, MONEY
 from noderrd import rulefiles
 from noderrd.config import Config, Instrument, bands
 from noderrd.lane import hours
-from noderrd.lane.spec import InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
+from noderrd.lane.spec import ActSpec, InstrumentSpec, LaneSpec, LimitSpec, ModelSpec, StrategySpec, VenueSpec
 from noderrd.strategies.source import Parameter, StrategyError, read
 from rules import model
+from rules.compile import compile_condition
 from rules.diagnostic import Diagnostic
+from rules.evaluate import Leaf
+from rules.expression import Measured, text
 from rules.span import Span
 from rules.units import NUMBER, RATIO, UNITS, Quantity
 
@@ -105,9 +111,11 @@ def lane_spec(config: Config, policy: model.Policy, places: Places, last: LaneSp
     if len(strategies) > MAX_STRATEGIES:
         retired = ", ".join(it.name for it in strategies if it.file == str(RETIRED))
         found.append(_fault(policy.strategies[-1], "file", f"a lane has {MAX_STRATEGIES} strategies at most, retired ones too ({retired or 'none'})"))
-    models = [_model(it, products, found) for it in policy.models]
     rules = Rules(last.rules if last is not None else ())
     found += _without_rate(config, policy)
+    models = [_model(it, products, rules, found) for it in policy.models]
+    if len(models) > MAX_MODELS:
+        found.append(_fault(policy.models[MAX_MODELS], "file", f"a lane has {MAX_MODELS} models at most"))
     limits = [
         LimitSpec(s, k, _limits(config, policy, rules, strategy.name, it), _limits(config, policy, rules, "", it))
         for s, strategy in enumerate(strategies)
@@ -254,7 +262,8 @@ def _strategy(block: model.Strategy, products: list[str], found: list[Diagnostic
             for name, said in block.params.items():
                 params |= _param(name, said, declared, found)
     seed = zlib.crc32(block.name.encode())
-    return StrategySpec(block.name, str(path or ""), symbols, params, block.budget_ns or DEFAULT_BUDGET_NS, seed)
+    digest = _sha256(path) if path is not None else ""
+    return StrategySpec(block.name, str(path or ""), symbols, params, block.budget_ns or DEFAULT_BUDGET_NS, seed, digest)
 
 
 def _param(name: str, said: model.Param, declared: dict[str, Parameter], found: list[Diagnostic]) -> dict[str, float]:
@@ -285,9 +294,39 @@ def in_unit(quantity: Quantity, unit: str) -> Decimal | None:
     return Decimal(value.numerator) / Decimal(value.denominator)
 
 
-def _model(block: model.Model, products: list[str], found: list[Diagnostic]) -> ModelSpec:
+def _model(block: model.Model, products: list[str], rules: Rules, found: list[Diagnostic]) -> ModelSpec:
     symbols, path = _symbols(block, products, found), _file(block, found)
     unknown = [name for name in block.features if name not in NAMES]
     if unknown:
         found.append(_fault(block, "features", f"no such feature: {', '.join(unknown)}", f"there are {', '.join(NAMES)}"))
-    return ModelSpec(block.name, str(path or ""), list(block.features) or NAMES, symbols)
+    if path is None:
+        return ModelSpec(block.name, "", list(block.features) or NAMES, symbols)
+    return ModelSpec(block.name, str(path), list(block.features) or NAMES, symbols, _sha256(path), _move(path), _act(block, rules))
+
+
+def _sha256(path: Path) -> str:
+    """Give the SHA-256 of a file; it was there a moment ago."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _move(model: Path) -> float:
+    """Give by how many ticks the mid moved, on average, when a model's class came true: its making left that beside it (models.make); 0 if not."""
+    try:
+        return float(json.loads(model.with_suffix(".json").read_text())["held_out"]["mean_move_ticks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
+def _act(block: model.Model, rules: Rules) -> ActSpec | None:
+    """Compile when a model's score may be acted on."""
+    if block.act is None:
+        return None
+    program = compile_condition(block.act, _known)
+    code = [word for pair in program.code for word in pair]
+    return ActSpec(code, program.constants, text(block.act), rules.index(block.where["act"]))
+
+
+def _known(leaf: Leaf) -> int:
+    """Give where the lane has what a condition asks; the checker lets nothing else pass."""
+    assert isinstance(leaf, Measured)
+    return Known[leaf.name.upper()]

@@ -1,7 +1,7 @@
 """New tables for a running lane, without stopping it: written beside those that bind, taken by the loop between two events.
 
-Only where nothing but tables differs: limits, parameters, budgets, fees, and the table of rules. Strategies, models and modes are the RELOAD
-command's, for they are code and connections.
+Only where nothing but tables differs: limits, when models may be acted on, parameters, budgets, fees, and the table of rules. Strategies, models and
+modes are the RELOAD command's, for they are code and connections.
 """
 
 import dataclasses
@@ -29,7 +29,8 @@ def _code(spec: LaneSpec) -> LaneSpec:
     """Give a spec without its tables."""
     strategies = [dataclasses.replace(it, params={}, budget_ns=0) for it in spec.strategies]
     venues = [dataclasses.replace(it, maker_mils=0, taker_mils=0) for it in spec.venues]
-    return dataclasses.replace(spec, strategies=strategies, venues=venues, limits=[], rules=[])
+    models = [dataclasses.replace(it, act=None) for it in spec.models]
+    return dataclasses.replace(spec, strategies=strategies, venues=venues, models=models, limits=[], rules=[])
 
 
 def params(file: Path, given: dict[str, float]) -> np.ndarray:
@@ -50,8 +51,8 @@ async def stage(lane: Lane, spec: LaneSpec) -> bool:
     row = lane.shared.staged[0]
     if not lane.ready or len(told) > at.STAGED_TEXT or int(row["seq"]) != int(row["done"]):
         return False
-    half = len(lane.shared.limits) // 2
-    limits.fill(spec, lane.shared.limits[half:])
+    limits.fill(spec, lane.shared.next_limits)
+    limits.fill_acts(spec, lane.shared.acts[1 - int(row["bound"])])
     for k, it in enumerate(spec.strategies):
         row["params"][k] = params(Path(it.file), it.params)
         row["budget_ns"][k] = it.budget_ns

@@ -16,6 +16,7 @@ import trio
 from core.codes import Command, Halt, Scope, Session
 from noderrd.control import answers, days, drills, feeds, gate, lanes, policy
 from noderrd.control.alerting import Alerting
+from noderrd.control.explain import Explainer
 from noderrd.control.latches import Arm, Kill
 from noderrd.control.node import Node, Unfit
 from noderrd.control.server import Answer, Peer, Refused
@@ -201,9 +202,16 @@ class Verbs:
         return {"acted": 1, "failed": 0}
 
     async def do_explain(self, arguments: dict[str, Any], _peer: Peer) -> Answer:
-        """Why an alert's condition is or is not true now."""
-        with _known("alert"):
-            return self._alerting.watcher.explain(str(arguments.get("rule")), self._alerting.read, time.time_ns())
+        """Why a rule is or is not true now, with the values."""
+        node = self._node
+        if node.loaded.policy is None:
+            message = "there is no policy"
+            raise Refused(message)
+        try:
+            explainer = Explainer(node.loaded.policy, node.lane, self._alerting.watcher, self._alerting.read, time.time_ns())
+            return explainer.explain(str(arguments.get("rule")))
+        except KeyError as why:
+            raise Refused(str(why.args[0])) from why
 
     async def do_circuits(self, _arguments: dict[str, Any], _peer: Peer) -> Answer:
         """What alerts hold back: since when, why, until when."""

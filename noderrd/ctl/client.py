@@ -11,6 +11,8 @@ from typing import Any
 DEFAULT = Path("/run/noderrd/noderrd.sock")
 NO_DAEMON = 69  # EX_UNAVAILABLE of sysexits.h
 TIMEOUT_S = 30.0
+LONG_S = 330.0  # of what may have to compile a strategy first
+LONG = frozenset(("reload", "rules"))
 
 
 class Away(OSError):
@@ -32,15 +34,16 @@ def path_of(args: argparse.Namespace) -> Path:
 
 def put(path: Path, verb: str, /, **arguments: Any) -> dict[str, Any]:
     """Ask, and give the answer without its `ok`. Raises Away, No."""
+    patience = LONG_S if verb in LONG else TIMEOUT_S
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(TIMEOUT_S)
+            line.settimeout(patience)
             line.connect(str(path))
             line.sendall(json.dumps({"do": verb, **arguments}).encode() + b"\n")
             with line.makefile("rb") as answers:
                 said = answers.readline()
     except TimeoutError as why:
-        message = f"the daemon at {path} does not answer (waited {TIMEOUT_S:.0f} s)"
+        message = f"the daemon at {path} does not answer (waited {patience:.0f} s)"
         raise Away(message) from why
     except PermissionError as why:
         message = f"no right to talk to {path}: ask as root, as the user that noderrd runs as, or as a member of its group"

@@ -13,7 +13,7 @@ VERBS: Verbs = {
     "backtest": ("noderrd.ctl.rules_backtest", "say when alerts would have fired over a journal or a recording"),
     "reference": ("noderrd.ctl.rules_reference", "every name of the language: blocks, metrics, functions, units"),
     "lsp": ("noderrd.ctl.rules_lsp", "the language server, for editors, on stdin and stdout"),
-    "explain": ("noderrd.ctl.rules_explain", "say why an alert's condition is or is not true now"),
+    "explain": ("noderrd.ctl.rules_explain", "say why a rule is or is not true now: alerts, limits, models, calendars, all"),
     "show": ("noderrd.ctl.rules_live", "the policy that runs, or ran, and what of it is not acted on"),
     "apply": ("noderrd.ctl.rules_live", "have a running node take files, all or nothing; --confirm 60s: on trial"),
     "confirm": ("noderrd.ctl.rules_live", "keep what was applied on trial"),

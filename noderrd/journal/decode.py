@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core import layout as at
-from core.codes import BookState, Command, Denial, EventKind, Halt, IntentKind, JournalKind, OrdStatus, Scope, Side, TimeInForce
+from core.codes import BookState, Change, Command, Denial, EventKind, Halt, IntentKind, JournalKind, OrdStatus, Scope, Side, TimeInForce
 from noderrd.journal.read import records
 from noderrd.lane import checkpoint
 from noderrd.replay import ouch_fields
@@ -133,7 +133,12 @@ def _start(row: np.void, _: Names) -> dict[str, Any]:
 def _tick(row: np.void, names: Names) -> dict[str, Any]:
     bid, ask = words(row)[:2]
     unit = names.unit(int(row["inst"]))
-    return {"bid": price(bid, unit), "ask": price(ask, unit), "scores": [float(s) for s in np.frombuffer(data_of(row)[16:28], np.float32)]}
+    return {
+        "bid": price(bid, unit),
+        "ask": price(ask, unit),
+        "scores": [float(s) for s in np.frombuffer(data_of(row)[16:28], np.float32)],
+        "held": bool(words(row)[3] >> 32 & Change.HELD),
+    }
 
 
 def _call(row: np.void, names: Names) -> dict[str, Any]:

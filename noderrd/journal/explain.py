@@ -62,10 +62,11 @@ class _Order:
         ticks = at_venue if at_venue.size else ticks[np.isin(ticks["inst"], [names.instrument(v, product) for v in range(at.MAX_VENUES)])]
         if ticks.size:
             tick = decode.told(ticks[-1], names)
-            scores = tick.pop("scores")
+            scores, held = tick.pop("scores"), tick.pop("held")
             self._stages["tick"] = tick
             models = [m["name"] for m in names.spec.get("models", []) if not m["symbols"] or names.product(product) in m["symbols"]]
-            self._stages["model"] = {"models": models, "scores": dict(zip(("down", "flat", "up"), scores, strict=True))} if models else None
+            told = dict(zip(("down", "flat", "up"), scores, strict=True))
+            self._stages["model"] = {"models": models, "scores": told, "held": held} if models else None
 
     def follow(self, block: np.ndarray, names: decode.Names) -> None:
         """Collect what a block of records says about the order."""

@@ -62,6 +62,7 @@ def step(
             products[product]["feature_ns"] = now_ns
             if products[product]["model"] >= 0:
                 products[product]["score_ns"] = now_ns
+                products[product]["held"] = 1 if b & Change.HELD else 0
     elif what == Step.CALL:
         view.build(lane, work[0]["view"], insts, px, qty, products, positions, a, b, now_ns)
         journal_call(lane, work, a, b)

@@ -12,7 +12,7 @@ from core.codes import Change, Counter, EventKind, Halt, Stage
 from core.histogram import record
 from core.integer import i64
 from core.jit import inlined, kernel
-from noderrd.lane import feed, halt, orders, ort, view, waterfall
+from noderrd.lane import acting, feed, halt, orders, ort, view, waterfall
 from noderrd.lane.clock import elapsed, wall
 from noderrd.lane.pointer import call5, load_f32, store_f32
 from noderrd.lane.record import count, journal_call, journal_features, journal_tick
@@ -81,7 +81,7 @@ def notes(lane: np.ndarray, work: np.ndarray, strat: int, product: int, now_ns: 
 @inlined
 def score(lane: np.ndarray, work: np.ndarray, products: np.ndarray, product: int, now_ns: int) -> None:
     """Run the product's model on its feature row. A failure or a score that is no number leaves the product without one."""
-    m = products[product]["model"]
+    m = i64(products[product]["model"])
     if m < 0:
         return
     began = cycles()
@@ -94,6 +94,9 @@ def score(lane: np.ndarray, work: np.ndarray, products: np.ndarray, product: int
         good = good and np.isfinite(value)
         products[product]["score"][k] = value
     products[product]["score_ns"] = now_ns if good else i64(0)
+    products[product]["held"] = acting.held(lane, work[0]["known"], work[0]["stack"], products, product, m) if good else i64(0)
+    if products[product]["held"] != 0:
+        count(lane, Counter.SCORES_HELD, 1)
     count(lane, Counter.MODEL_RUNS if good else Counter.MODEL_FAULTS, 1)
     record(lane[0]["histograms"][Stage.MODEL], elapsed(lane[0]["control"], cycles() - began))
 

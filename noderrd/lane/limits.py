@@ -1,4 +1,6 @@
-"""From a spec's limits to the table that risk reads. No kernel here: the daemon stages tables too."""
+"""From a spec to the flat tables that the lane reads: limits, and when models may be acted on. No kernel here: the daemon stages tables too."""
+
+import math
 
 import numpy as np
 
@@ -26,3 +28,15 @@ def fill(spec: LaneSpec, rows: np.ndarray) -> None:
             for name, (value, rule) in found.items():
                 row[values][Limit[name]] = value
                 row[rules][Limit[name]] = rule
+
+
+def fill_acts(spec: LaneSpec, rows: np.ndarray) -> None:
+    """Put every model's `act when` in its place in ACT[models]."""
+    rows[...] = 0
+    for row, it in zip(rows, spec.models, strict=False):
+        row["move"] = it.move or math.nan
+        if it.act is not None:
+            code = np.array(it.act.code, np.int32).reshape(-1, 2)
+            row["n"] = len(code)
+            row["code"][: len(code)] = code
+            row["constants"][: len(it.act.constants)] = it.act.constants

@@ -164,11 +164,12 @@ def settle(
 @entry
 def run(
     lane: np.ndarray, work: np.ndarray, halt_symbol: np.ndarray, insts: np.ndarray, px: np.ndarray, qty: np.ndarray, cnt: np.ndarray,
-    table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, limits: np.ndarray, states: np.ndarray,
+    table: np.ndarray, locates: np.ndarray, products: np.ndarray, positions: np.ndarray, tables: np.ndarray, states: np.ndarray,
     stop: np.ndarray, idle: int, most: int,
 ) -> int:  # fmt: skip
     """Turn until something cold is due: gives a Reason, its venue in work["why"]. `most` > 0 bounds the turns (then 0 is returned).
 
+    `tables` are two of LIMITS[strategies x instruments], of which staged["bound"] says which binds.
     `stop` is int64[1] in a file of its own: any signal writes there, so that a stop is seen within a turn.
     """
     control = lane[0]["control"]
@@ -180,7 +181,8 @@ def run(
         if control[0]["command_head"] != control[0]["command_tail"]:
             return Reason.COMMAND
         now_ns = now(control)
-        staged.look(lane, limits, now_ns)
+        staged.look(lane, now_ns)
+        limits = tables[lane[0]["staged"][0]["bound"]]
         work[0]["rx_tsc"] = 0
         answer = order_sessions(lane, work, halt_symbol, insts, px, qty, products, positions, limits, states, now_ns)
         if answer != 0:

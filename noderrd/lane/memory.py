@@ -46,7 +46,7 @@ def shapes(sizes: Sizes) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         "locates": ((sizes.n_venues, at.LOCATES), i4),
         "products": ((sizes.n_products,), at.PRODUCT),
         "positions": ((pairs,), at.POSITION),
-        "limits": ((2 * pairs,), at.LIMITS),  # those that bind, then those that are staged
+        "tables": ((2, pairs), at.LIMITS),  # of limits: one that binds, one for the next
         "exposure": ((sizes.n_products + at.MONEY_ROWS, at.MAX_LANES), at.EXPOSURE),
         "states": ((at.MAX_STRATEGIES, sizes.n_products, at.STATE_BYTES), np.dtype("u1")),
     }
@@ -77,7 +77,7 @@ class Shared:
     fills: np.ndarray
     ref_slots: np.ndarray
     positions: np.ndarray
-    limits: np.ndarray
+    tables: np.ndarray
     exposure: np.ndarray  # of a lane that shares its limits with no other
     strategies: np.ndarray
     params: np.ndarray
@@ -90,6 +90,7 @@ class Shared:
     journal: np.ndarray
     staged: np.ndarray
     tick_tables: np.ndarray
+    acts: np.ndarray
 
     def __init__(self, path: Path, sizes: Sizes, *, create: bool = False) -> None:
         self.path, self.sizes = path, sizes
@@ -132,6 +133,16 @@ class Shared:
     def bind(self, node: int) -> str:
         """Keep every page on a memory node, and move those there that are elsewhere: "" or why not."""
         return memory.bind(self.lane.ctypes.data, len(self._map), node)
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Give the limits that bind now, LIMITS[strategies x instruments]."""
+        return self.tables[int(self.staged[0]["bound"])]
+
+    @property
+    def next_limits(self) -> np.ndarray:
+        """Give the table that binds nothing until the lane takes it."""
+        return self.tables[1 - int(self.staged[0]["bound"])]
 
     def own(self) -> bool:
         """Take the owner's lock; False when another lane lives."""

@@ -246,8 +246,9 @@ def _flat(shared: Shared, v: int) -> bool:
 
 
 def fill_limits(ready: "Ready", shared: Shared) -> None:
-    """Put every limit in its place. What was staged is in it, or is older: it is forgotten."""
-    limits.put(ready.limits, shared.limits[: len(shared.positions)])
+    """Put every limit and every `act when` in its place. What was staged is in it, or is older: it is forgotten."""
+    limits.put(ready.limits, shared.limits)
+    limits.fill_acts(ready.spec, shared.acts[int(shared.staged[0]["bound"])])
     staged = shared.staged[0]
     staged["done"], staged["running"] = staged["seq"], ready.terms
 
@@ -320,6 +321,7 @@ class Loaded:
         spec = ready.spec
         fill_limits(ready, self._shared)
         fresh = self.spec.strategies if self.strategies else []
+        self._shared.products["model"] = -1
         for k, model in enumerate(ready.slots):
             self._place_model(k, model, spec)
         for k, (it, block) in enumerate(zip(ready.strategies, ready.params, strict=True)):
@@ -373,7 +375,7 @@ def take_up(spec: LaneSpec, shared: Shared) -> int:
     fill_ticks(spec, shared)
     if first:
         shared.ref_slots[...] = -1
-    limits.fill(spec, shared.limits[: len(shared.positions)])  # what is counted anew is held against them
+    limits.fill(spec, shared.limits)  # what is counted anew is held against them
     opened = cold.recover(shared.lane, shared.insts, shared.products, shared.positions, shared.limits)
     for v in range(len(spec.venues)):
         shared.venues[v]["fd_order"] = -1

@@ -9,7 +9,7 @@ import numpy as np
 
 from core import layout as at
 from core.atomics import release, store
-from core.codes import Counter, Halt, JournalKind
+from core.codes import Change, Counter, Halt, JournalKind
 from core.integer import i64
 from core.jit import inlined, kernel
 from noderrd.lane.pointer import copy
@@ -148,7 +148,7 @@ def states(lane: np.ndarray, words: int) -> None:
 
 @inlined
 def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: np.ndarray, inst: int, what: int, now_ns: int) -> None:
-    """Publish that a symbol changed (Change bits) and what a decision is based on: best prices, scores, and the venues' states."""
+    """Publish that a symbol changed (Change bits) and what a decision is based on: best prices, scores (Change.HELD or not), the venues' states."""
     if not spare(lane, 1):
         return
     gap(lane, now_ns)
@@ -157,6 +157,8 @@ def journal_tick(lane: np.ndarray, products: np.ndarray, insts: np.ndarray, px: 
     ask = px[inst, 1, asks - 1] if asks > 0 else i64(0)
     score = products[insts[inst]["product"]]["score"].ctypes.data
     words = lane[0]["journal"][lane[0]["control"][0]["journal_head"] & (at.JOURNAL_SLOTS - 1)]["data"].ctypes.data
+    if products[insts[inst]["product"]]["held"] != 0:
+        what |= Change.HELD
     store(words, bid)
     store(words + 8, ask)
     store(words + 24, what << 32)  # the third score is put over its lower half

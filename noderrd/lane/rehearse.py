@@ -131,7 +131,7 @@ def turn(shared: Shared, work: np.ndarray, stop: np.ndarray, most: int, idle: in
     """Call the loop with the arrays of a shared file; gives its Reason."""
     return run(
         shared.lane, work, shared.halt_symbol, shared.insts, shared.px, shared.qty, shared.cnt, shared.table, shared.locates,
-        shared.products, shared.positions, shared.limits, shared.states, stop, idle, most,
+        shared.products, shared.positions, shared.tables, shared.states, stop, idle, most,
     )  # fmt: skip
 
 

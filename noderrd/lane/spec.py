@@ -85,6 +85,7 @@ class StrategySpec:
     params: dict[str, float]
     budget_ns: int = 50_000
     seed: int = 1
+    sha256: str = ""  # of the file: another text under the same name is another strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +107,16 @@ def _pairs(found: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
+class ActSpec:
+    """When a model's score may be acted on, compiled: Op and operand by turns, and the constants; `text` and `rule` are for people."""
+
+    code: list[int]
+    constants: list[float]
+    text: str
+    rule: int
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelSpec:
     """An ONNX model; `features` are names from core.features, in the order of its input."""
 
@@ -113,6 +124,9 @@ class ModelSpec:
     file: str
     features: list[str]
     symbols: list[str]
+    sha256: str = ""
+    move: float = 0.0  # ticks by which the mid moved, on average, when a class of it came true; 0: not known
+    act: ActSpec | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +195,7 @@ class LaneSpec:
         raw["instruments"] = [InstrumentSpec(**v) for v in raw["instruments"]]
         raw["strategies"] = [StrategySpec(**v) for v in raw["strategies"]]
         raw["limits"] = [LimitSpec(v["strategy"], v["instrument"], _pairs(v["limits"]), _pairs(v.get("account"))) for v in raw["limits"]]
-        raw["models"] = [ModelSpec(**v) for v in raw["models"]]
+        raw["models"] = [ModelSpec(**{**v, "act": ActSpec(**v["act"]) if v.get("act") else None}) for v in raw["models"]]
         if asked := raw.get("sockets"):
             raw["sockets"] = SocketOptions(OrderOptions(**asked["orders"]), FeedOptions(**asked["feeds"]))
         raw["tick_tables"] = [[(px, tick) for px, tick in table] for table in raw.get("tick_tables", [])]

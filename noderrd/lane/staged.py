@@ -1,8 +1,8 @@
 """The lane takes new tables: limits, parameters, budgets and fees, all at once between two events.
 
 The daemon writes them beside those that bind and raises a word. The loop first journals what will hold, a record a turn, so that no turn is
-long; with the last record it copies the tables, some tens of kilobytes, and what comes after is decided by them. Strategies are told by a
-PARAMS event.
+long; with the last record it turns to the other table of limits and decisions by one word, whatever their size, copies the few words of parameters,
+budgets and fees, and what comes after is decided by them. Strategies are told by a PARAMS event.
 """
 
 import numpy as np
@@ -13,12 +13,11 @@ from core.codes import JournalKind
 from core.integer import i64
 from core.jit import inlined, kernel
 from noderrd.lane.clock import now
-from noderrd.lane.pointer import copy
 from noderrd.lane.record import RESERVE, put, room
 
 
 @inlined
-def look(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
+def look(lane: np.ndarray, now_ns: int) -> None:
     """Once a turn: note how long the last one was, and which halts are seen; do the next step of what is staged, if anything is."""
     row = lane[0]["staged"]
     turn = now_ns - row[0]["turn_ns"]
@@ -32,12 +31,12 @@ def look(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
         return
     if row[0]["text_at"] == 0:
         row[0]["pause_ns"] = 0
-    advance(lane, limits, now_ns)
+    advance(lane, now_ns)
     row[0]["pause_ns"] = max(row[0]["pause_ns"], now(lane[0]["control"]) - now_ns)
 
 
 @kernel
-def advance(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
+def advance(lane: np.ndarray, now_ns: int) -> None:
     """Do the next step of taking what is staged: journal a piece of its text, or take it."""
     acquire()
     staged = lane[0]["staged"]
@@ -49,16 +48,15 @@ def advance(lane: np.ndarray, limits: np.ndarray, now_ns: int) -> None:
         staged[0]["text_at"] = at_byte + at.JOURNAL_DATA
         if at_byte + at.JOURNAL_DATA < size:
             return
-    take(lane, limits)
+    take(lane)
 
 
 @kernel
-def take(lane: np.ndarray, limits: np.ndarray) -> None:
-    """Copy the tables."""
+def take(lane: np.ndarray) -> None:
+    """Turn to the tables that wait."""
     staged = lane[0]["staged"]
     strategy = lane[0]["strategies"]
-    half = limits.shape[0] // 2
-    copy(limits.ctypes.data, limits[half:].ctypes.data, half * limits.itemsize)
+    staged[0]["bound"] = 1 - staged[0]["bound"]
     for k in range(lane[0]["control"][0]["n_strategies"]):
         changed = False
         for p in range(at.MAX_PARAMS):

@@ -144,7 +144,7 @@ def build(
             view[0]["last_qty"] = insts[inst]["last_qty"]
     size = view[0]["position"]
     view[0]["avg_px"] = cost / size / tick if size != 0 else 0.0
-    view[0]["score_on"] = 1 if it["model"] >= 0 and it["score_ns"] > 0 else 0
+    view[0]["score_on"] = 1 if it["model"] >= 0 and it["score_ns"] > 0 and it["held"] == 0 else 0
     for k in range(at.SCORES):
         view[0]["score"][k] = it["score"][k]
     for k in range(at.FEATURES):

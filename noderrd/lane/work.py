@@ -3,12 +3,13 @@
 import numpy as np
 
 from core import layout as at
+from core import program
+from core.codes import Known
 from core.ouch import OUCH_OUT
 from noderrd.lane.syscalls import IOVEC, MMSGHDR, POLLFD
 from noderrd.lane.xdp_ring import XSK
 
 NOTICES = 256
-MODELS = 8
 NONE, RING = -1, -2  # in place of a feed line's descriptor: there is none; RING - k: it comes by ring k
 KEPT = -1000  # what was kept while books were rebuilt
 
@@ -49,11 +50,13 @@ WORK = np.dtype(
         ("audit", AUDIT, (1,)),
         ("ahead", "i8"),  # records of the journal whose memory was asked for
         ("why", "i8"),  # what a return code is about
-        ("models", "u8", (MODELS, 16)),  # what ort.run needs, a model
-        ("model_in", "i8", (MODELS,)),  # address of its float32 input
-        ("model_out", "i8", (MODELS,)),
-        ("model_n", "i4", (MODELS,)),
-        ("model_feature", "i4", (MODELS, at.FEATURES)),
+        ("models", "u8", (at.MAX_MODELS, 16)),  # what ort.run needs, a model
+        ("model_in", "i8", (at.MAX_MODELS,)),  # address of its float32 input
+        ("model_out", "i8", (at.MAX_MODELS,)),
+        ("model_n", "i4", (at.MAX_MODELS,)),
+        ("model_feature", "i4", (at.MAX_MODELS, at.FEATURES)),
+        ("known", "f8", (len(Known),)),  # what `act when` is about, and the stack that it is computed on
+        ("stack", "f8", (program.STACK,)),
         ("polls", POLLFD, (4 * at.MAX_VENUES,)),
         ("rings", XSK, (2 * at.MAX_VENUES,)),  # of the lines that come by AF_XDP
         ("held", HELD, (at.MAX_VENUES,)),  # datagrams that wait for a venue's books

@@ -58,6 +58,7 @@ COUNTERS: dict[Counter, tuple[str, str]] = {
     Counter.AUDIT_BREACHES: ("book_audit_breaches", "Books whose levels were not what their orders add up to: the symbol left service."),
     Counter.HELD: ("feed_held", "Datagrams kept while a venue's books were rebuilt."),
     Counter.HELD_LOST: ("feed_held_lost", "Datagrams that found no room while a venue's books were rebuilt."),
+    Counter.SCORES_HELD: ("scores_held", "Scores that their model's `act when` kept from strategies."),
 }
 # Latency histograms in seconds, a label `stage` each; bounds from 250 ns to 1 s.
 STAGES: tuple[str, ...] = tuple(stage.name.lower() for stage in Stage)

@@ -74,7 +74,7 @@ class House:
     def ctl(self, *words: str) -> tuple[int, dict]:
         """Give exit code and object of `noderrctl`."""
         command = [sys.executable, "-P", "-m", "noderrd.ctl.main", "--socket", str(self.state / "noderrd.sock"), *words, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         return done.returncode, json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
 
     def memory(self) -> Shared:

@@ -105,6 +105,112 @@ def test_an_operator_s_day(house, node):
     grows(node, "orders")
 
 
+ALERTS = """
+strategy looker {
+  file     "looker.py"
+  symbols  AAPL
+}
+
+model alpha {
+  file      "models/alpha.onnx"
+  act when  ACT
+}
+
+alert busy info {
+  when  rate(orders) over 3s > 0.1/s for 1s
+  do    log
+}
+
+alert halted warning {
+  when  node is halted
+  do    log
+}
+"""
+LOOKER = """\
+from noderrd.strategies import note, strategy
+
+
+@strategy(timer="50ms")
+def on_event(event, view, params, state, out):
+    note(view, 7, view[0]["score_on"])
+    return 0
+"""
+STEP_NS = 10**9
+
+
+def logged(house, event, since=0):
+    """Give what the daemon's log says of an event, but for its first lines."""
+    lines = (house.state / "logs" / "daemon.jsonl").read_text().splitlines()[since:]
+    return [line for line in map(json.loads, lines) if line["event"] == event]
+
+
+def test_rules_decide_in_the_lane_and_what_fired_is_found_again(house, node):
+    """`act when` keeps scores from strategies; denials are logged with their line; a backtest of the journal finds what fired, and when."""
+
+    def reload(text):
+        house.rules.write_text(text)
+        code, answer = house.ctl("reload")
+        assert code == 0, answer
+
+    def alert(name):
+        rows = node.ask("alerts", "--history")["alerts"]
+        return [(row["state"], row["since"]) for row in rows if row["alert"] == name and row["since"] > since_ns]
+
+    def is_now(name, state):
+        return wait_until(lambda: [s for s, _ in alert(name)][-1:] == [state], SOON_S)
+
+    def denied_by(line):
+        return [it for it in logged(house, "denied", lines) if it["rule"].endswith(f"house.rules:{line}")]
+
+    def looks():
+        seen = len(logged(house, "note"))
+        assert wait_until(lambda: len(logged(house, "note")) > seen + 3, SOON_S)
+        return {line["value"] for line in logged(house, "note")[seen + 1 :]}
+
+    since_ns, lines = time.time_ns(), len((house.state / "logs" / "daemon.jsonl").read_text().splitlines())
+    (house.rules.parent / "looker.py").write_text(LOOKER)
+    reload(RULES.format(most=64) + ALERTS.replace("ACT", "uncertainty < 1.0 and spread > 1_000_000 ticks"))
+    lane = node.lane_pid()
+    assert wait_until(lambda: node.counters()["scores_held"] > 0, SOON_S)
+    assert looks() == {0}, "a score that may not be acted on is not shown"
+    code, said = house.ctl("rules", "explain", "model", "alpha")
+    assert (code, said["true"]) == (0, False)
+    assert any("spread > 1_000_000 ticks: false" in line for line in said["trace"])
+    assert is_now("busy", "firing")
+    reload(RULES.format(most=64) + ALERTS.replace("ACT", "spread < 1_000_000 ticks or uncertainty <= 1"))
+    assert wait_until(lambda: looks() == {1}, SOON_S)
+    assert (node.lane_pid(), house.ctl("rules", "explain", "alpha")[1]["true"]) == (lane, True)
+    held = node.counters()["scores_held"]
+    grows(node, "model_runs")
+    assert node.counters()["scores_held"] == held
+
+    for k in range(2):
+        reload("# a line\n" * k + RULES.format(most=1) + ALERTS.replace("ACT", "uncertainty <= 1"))
+        assert wait_until(lambda line=7 + k: bool(denied_by(line)), SOON_S)
+        it = denied_by(7 + k)[-1]
+        assert (it["code"], it["limit"], it["strategy"], it["value"] > 1) == ("MAX_OPEN_ORDERS", 1, "quotes", True)
+    assert denied_by(7), "the first one stays as it was when it was decided"
+    reload(RULES.format(most=64) + ALERTS.replace("ACT", "uncertainty <= 1"))
+
+    assert is_now("busy", "firing")
+    since_ns = time.time_ns()
+    assert house.ctl("halt")[0] == 0
+    assert is_now("halted", "firing")
+    assert is_now("busy", "resolved")
+    assert house.ctl("resume")[0] == 0
+    assert is_now("halted", "resolved")
+    assert is_now("busy", "firing")
+    time.sleep(2.5)  # the last of it is on the disk, and the backtest has stepped over it
+    code, past = house.ctl("rules", "backtest", str(house.rules), str(house.state / "journal"))
+    assert code == 0
+    for name in ("busy", "halted"):
+        fired = alert(name)
+        found = [(row["state"], row["since"]) for row in past["transitions"] if row["alert"] == name and row["since"] > since_ns]
+        assert [state for state, _ in found[: len(fired)]] == [state for state, _ in fired]
+        assert max(abs(a - b) for (_, a), (_, b) in zip(found, fired, strict=False)) <= 5 * STEP_NS, "each is stepped once a second, by its own clock"
+    house.rules.write_text(RULES.format(most=64))
+
+
 def test_a_lane_that_dies_comes_back_and_all_is_equal(house, node):
     grows(node, "fills")
     first = node.lane_pid()

@@ -6,12 +6,14 @@ import os
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import trio
 from control import desk
 from control.desk import OTHER, PEER
 
+import noderrd
 from core import layout as at
 from core.codes import Command, Halt, Loss, Scope, Session
 from noderrd.control import days, drills, lanes, policy
@@ -431,6 +433,21 @@ async def test_a_policy_too_long_to_be_journaled_in_pieces_is_taken_by_command(m
         assert (await verbs.handle("rules", {"verb": "apply", "paths": [str(other)]}, PEER))["applied"]
         assert Command.RELOAD in [command for command, *_ in lane.seen]
     assert int(node.lane.shared.staged[0]["seq"]) == 0, "nothing was staged"
+
+
+async def test_a_strategy_whose_file_was_edited_is_loaded_anew(make, tmp_path):
+    node = make()
+    file = tmp_path / "rules.d" / "mine.py"
+    file.write_text((Path(noderrd.__file__).parent / "strategies" / "quotes.py").read_text())
+    (tmp_path / "rules.d" / "10-test.rules").write_text(desk.POLICY.replace("strategies/quotes.py", "mine.py"))
+    async with obeying(node) as (verbs, lane):
+        await verbs.handle("reload", {}, PEER)
+        lane.seen.clear()
+        before = int(node.lane.shared.staged[0]["terms"])
+        file.write_text(file.read_text() + "\n# edited\n")
+        await verbs.handle("reload", {}, PEER)
+        assert Command.RELOAD in [command for command, *_ in lane.seen]
+        assert int(node.lane.shared.staged[0]["terms"]) == before, "nothing was staged: tables alone would not bring the new code"
 
 
 async def test_a_daemon_that_dies_while_a_policy_is_put_into_force_comes_back_with_the_one_that_was_kept(make, tmp_path):

@@ -95,3 +95,31 @@ def test_an_interval_is_due_at_its_multiples():
     moment = Moment(frozenset(), 0, "", DAY // 4)
     assert calendar.next_time(moment, 5 * DAY) == 5 * DAY + DAY // 4
     assert calendar.next_time(moment, 5 * DAY - 1) == 5 * DAY
+
+
+WEEK, TOGETHER = "Mon-Fri 09:30-16:00 America/New_York", ["Mon 09:00-10:00 Etc/UTC", "Mon 10:00-11:00 Etc/UTC"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "change"),
+    [
+        ([WEEK], "2026-11-25T07:00", "2026-11-25T09:30"),
+        ([WEEK], "2026-11-25T10:00", "2026-11-25T16:00"),
+        ([WEEK], "2026-11-27T17:00", "2026-11-30T09:30"),  # a weekend
+        ([WEEK, "except 2026-11-26"], "2026-11-25T17:00", "2026-11-27T09:30"),
+        ([WEEK, "on 2026-11-27 09:30-13:00 America/New_York"], "2026-11-27T10:00", "2026-11-27T13:00"),
+        (["Mon 22:00-06:00 America/New_York"], "2026-11-24T01:00", "2026-11-24T06:00"),
+        ([WEEK], "2026-03-06T17:00", "2026-03-09T09:30"),  # summer time has begun
+    ],
+)
+def test_the_next_change(fields, at, change):
+    assert calendar.next_change(one(fields), ns(at), 30) == ns(change)
+
+
+def test_one_window_after_the_other_is_no_change():
+    utc = ZoneInfo("Etc/UTC")
+    assert calendar.next_change(one(TOGETHER), ns("2026-11-23T09:30", utc), 30) == ns("2026-11-23T11:00", utc)
+
+
+def test_a_calendar_that_is_always_on_never_changes():
+    assert calendar.next_change(one(["Mon-Sun 00:00-24:00 Etc/UTC"]), ns("2026-11-25T07:00"), 30) == 0

@@ -117,3 +117,24 @@ def test_nothing_of_a_file_too_large_is_read():
 def test_one_mistake_does_not_hide_the_next():
     text = "venu A {\n  cap 200%\n}\nlet a = 5uz\nalert b info {\n  when edge >\n  do lgo\n}\nblackout c {\n  Mon 09:30-16:00 Nowhere\n}\n"
     assert [(line, code) for line, code, _ in messages(text)] == [(1, "block"), (2, "bound"), (4, "unit"), (6, "syntax"), (7, "name"), (10, "zone")]
+
+
+RISK = "risk default {\n  max_position  5 shares\n}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        RISK.encode("utf-8-sig"), RISK.replace("\n", "\r\n").encode(), RISK.replace("  ", "\t").encode(), RISK.rstrip().encode(),
+        f"{RISK}  \n \t ".encode(), b" \t", f"{RISK}# the end".encode(),
+    ],
+    ids=["byte order mark", "CRLF", "tabs", "no last newline", "blanks at the end", "only blanks", "comment at the end"],
+)  # fmt: skip
+def test_what_editors_leave_in_files_is_no_fault(content):
+    policy, diagnostics, _ = load({"a.rules": content})
+    assert diagnostics == []
+    assert policy is not None
+
+
+def test_a_byte_order_mark_inside_a_file_is_a_fault():
+    assert messages(RISK + "\ufeff" + RISK.replace("default", "symbol GOOG"))[0][:2] == (4, "character")

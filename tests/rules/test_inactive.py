@@ -58,7 +58,7 @@ ALERT = "alert a info {{\n  when  {}\n  do    {}\n}}\n"
 def test_every_block_and_field_that_waits_for_its_feature_is_named():
     found = model.inactive(policy(BLOCKS))
     assert found == [
-        "venue NSDQ: cap", "venue ARCX: fee as a ratio", "strategy quotes: during", "model alpha: act", "schedule session", "chaos delay",
+        "venue NSDQ: cap", "venue ARCX: fee as a ratio", "strategy quotes: during", "schedule session", "chaos delay",
         "reputation",
     ]  # fmt: skip
     kinds = {name.split(":")[0].split()[0] for name in found}

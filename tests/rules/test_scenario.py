@@ -215,6 +215,40 @@ def test_rates_refill():
     ]  # fmt: skip
 
 
+MODEL = """\
+model alpha {
+  file      "alpha.onnx"
+  act when  edge > 1 tick and uncertainty < 0.5
+}
+
+model plain {
+  file  "plain.onnx"
+}
+"""
+
+
+def test_a_model_acts_while_its_condition_holds():
+    found = policy(MODEL)
+    coverage = Coverage(found)
+    one = scenarios(
+        (
+            "given edge = 2 ticks from 2s to 20s", "given uncertainty = 0.1", "expect alpha is not acting at 1s", "expect alpha is acting at 3s",
+            "expect alpha is not acting at 40s", "expect alpha is not acting at 10s",
+        )
+    )  # fmt: skip
+    (failure,) = run(found, one, coverage)
+    assert failure.message == "alpha is acting"
+    assert "edge > 1 ticks: true" in failure.why
+    assert coverage.blocks == {"model alpha"}
+    assert [said for _, said in coverage.never()] == [
+        "model alpha: act when edge > 1 ticks was never false",
+        "model alpha: act when uncertainty < 0.5 was never false",
+    ]
+    assert [d.message for d in scenario.unknown(scenarios(["expect plain is acting at 1s"]), found)] == [
+        "the policy has no model with 'act when' called 'plain'"
+    ]
+
+
 def test_the_tool(tmp_path):
     (tmp_path / "p.rules").write_text(POLICY)
     (tmp_path / "a.scenario").write_text(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 END = "all checks were made"
 SOCKET = "/run/noderrd/noderrd.sock"
+RULES = "/etc/noderrd/rules.d"
 CTL = "/opt/noderrd/venv/bin/python -P -m noderrd.ctl.main"
 VOLATILE = "random|stable_secret|nf_conntrack_count|kernel.ns_last_pid|kernel.pty.nr|entropy|vm.stat_refresh|sched_domain|tcp_fastopen_key"
 VOLATILE += "|fs.(dentry|inode|file-nr|quota|aio-nr)"
@@ -75,6 +76,10 @@ class Checks:
         """Give the lane's process id, 0 while there is none."""
         return next((p["pid"] for p in self.status().get("processes", []) if p["name"].startswith("lane")), 0)
 
+    def version(self):
+        """Give the number of the policy in force."""
+        return self.status().get("policy", 0)
+
     def log(self):
         """Give the end of the node's journal."""
         return self.say("journalctl --no-pager -o cat -u noderrd | tail -n 6; tail -n 4 /var/lib/noderrd/logs/lane0.jsonl")
@@ -111,10 +116,21 @@ class Checks:
         self.that("noderrctl status says the same", self.ask().get("state") == "ready", self.log())
 
     def reloads(self):
-        """A reload changes neither daemon nor lane."""
-        before = (self.main_pid(), self.lane())
+        """A reload answers when it is done: a good policy is in force then, a bad one has failed with every error. Daemon and lane stay."""
+        before, version = (self.main_pid(), self.lane()), self.version()
+        self.run(f"printf 'risk symbol AAPL {{\\n  max_position  5 USD\\n  max_order_sise  5 shares\\n}}\\n' > {RULES}/90-bad.rules")
         code, said = self.run("systemctl reload noderrd")
-        self.that("systemctl reload keeps daemon and lane", code == 0 and self.wait(lambda: (self.main_pid(), self.lane()) == before, 20), said)
+        told = self.say("journalctl --no-pager -o cat -u noderrd | tail -n 20")
+        errors = [f"{RULES}/90-bad.rules:{place}: error" for place in ("2:17", "3:3")]
+        self.that("systemctl reload fails with every error of a bad policy", code != 0 and all(e in told for e in errors), (code, said, told))
+        self.that("a bad policy changes nothing", self.version() == version and (self.main_pid(), self.lane()) == before, self.version())
+        self.run(f"printf 'risk symbol AAPL {{\\n  max_position  1_234 shares\\n}}\\n' > {RULES}/90-bad.rules")
+        code, said = self.run("systemctl reload noderrd")
+        now, shown = self.version(), self.say(f"{CTL} rules show")
+        self.that(
+            "a good policy is in force when systemctl reload ends", code == 0 and now == version + 1 and "1_234" in shown, (code, said, now, shown)
+        )
+        self.that("systemctl reload keeps daemon and lane", self.active("noderrd") and (self.main_pid(), self.lane()) == before, self.log())
 
     def survives_kill(self):
         """A killed daemon is started again and finds its lane, still logged in, and its descriptors."""

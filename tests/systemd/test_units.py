@@ -59,6 +59,7 @@ def test_the_daemon_is_what_its_design_needs():
     assert "PrivateUsers" not in said  # and be seen by the next one
     assert said["DeviceAllow"] == ["/dev/cpu_dma_latency rw"]
     assert " -P " in said["ExecStart"][0]  # a stray ./core cannot shadow ours
+    assert said["ExecReload"][0].endswith(" -P -m noderrd.ctl.main reload")  # which answers, as a signal does not
     for newer in ("CPUSetPartition", "MemoryZSwapMax", "FileDescriptorStorePreserve"):  # unknown to 252
         assert newer not in said
     assert "notify-reload" not in said["Type"]
