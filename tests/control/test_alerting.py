@@ -243,8 +243,8 @@ def test_lost_edge_and_fill_ratio_have_values(make):
     measures = Measures(verbs._watch.counts, figures)
     measures.take(verbs._watch.views()[0], "ready", {}, 3)
 
-    def value(name, **labels):
-        return measures.read(Measured(name, tuple((key, True, text) for key, text in labels.items()), (), None, None), 3)
+    def value(name, now=3, **labels):
+        return measures.read(Measured(name, tuple((key, True, text) for key, text in labels.items()), (), None, None), now)
 
     assert (value("lost"), value("lost", venue="EDGE"), value("lost", venue="EDGE", line="a")) == (11, 11, 7)
     assert value("edge", symbol=node.lane.spec.products[0]) == pytest.approx(0.5 * 2.5)
@@ -253,10 +253,10 @@ def test_lost_edge_and_fill_ratio_have_values(make):
     verbs._watch.scores.look(node.lane.spec, shared, {}, 3)
     verbs._watch.scores.probed("EDGE", 1_000, 4, 1)
     verbs._watch.scores.look(node.lane.spec, shared, {}, 4)
-    measures.take(verbs._watch.views()[0], "ready", {}, 3)
-    found = {venue.name: value("venue_score", venue=venue.name) for venue in node.lane.spec.venues}
+    measures.take(verbs._watch.views()[0], "ready", {}, 4)
+    found = {venue.name: value("venue_score", 4, venue=venue.name) for venue in node.lane.spec.venues}
     assert 0 < found["EDGE"] == verbs._watch.scores.now["EDGE"].value
-    assert value("venue_score") == min(found.values())
+    assert value("venue_score", 4) == min(found.values())
 
 
 def test_a_latency_by_label_is_missing_and_an_interface_has_a_bandwidth(make, monkeypatch):
