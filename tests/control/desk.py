@@ -157,6 +157,8 @@ class Obeying:
             return 1
         if scope == Scope.NODE and verb in {Command.RESUME, Command.RELEASE}:
             control["halt_node"] = Halt.NONE
+        if verb == Command.LOAD:
+            self.node.lane.shared.staged[0]["loaded"] = 1
         if verb in {Command.KILL, Command.CANCEL_ALL}:
             self.node.lane.shared.lane[0]["n_live"] = 0
         return 0
