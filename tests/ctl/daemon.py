@@ -57,7 +57,7 @@ ANSWERS = {
     "latency": {"tick_to_trade": {"n": 3, "p50": 900, "p90": 1000, "p99": 1100, "p999": 1100, "max": 1100}},
     "counters": {"counters": {"messages": 12}},
     "reconcile": {"differences": []},
-    "drill": {"checks": [{"name": "kill", "ok": True, "open_before": 4, "open_after": 0, "ns": 2_000_000}]},
+    "drill": {"checks": [{"name": "kill", "ok": True, "open_before": 4, "open_after": 0, "ns": 2_000_000, "why": ""}]},
 }  # fmt: skip
 
 
