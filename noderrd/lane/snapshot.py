@@ -187,7 +187,7 @@ def warm(shared: Shared, work: np.ndarray) -> None:
     order_table.rehash(shared.table_head, shared.table, np.zeros(len(shared.table), ORDER_REF), 0)
     order_table.forget(shared.table_head, shared.table, 7)
     wants(shared.table_head, shared.table)
-    told(shared.lane, work, JournalKind.EMPTIED, 0, 1)
+    told(shared.lane, work, int(JournalKind.EMPTIED), 0, 1)
     empty(shared.lane, shared.insts, shared.table, shared.locates, 0)
 
 
@@ -241,7 +241,7 @@ class Snapshots:
     def _empty(self, v: int, following: int) -> None:
         """Empty a venue's books; the message that follows is the next, 0 where a snapshot will tell."""
         shared = self._shared
-        told(shared.lane, self._work, JournalKind.EMPTIED, v, following)
+        told(shared.lane, self._work, int(JournalKind.EMPTIED), v, following)
         empty(shared.lane, shared.insts, shared.table, shared.locates, v)
 
     def _take_up_held(self, v: int) -> None:
@@ -305,7 +305,7 @@ class Snapshots:
                 grow(shared, self._log)
             return
         seq = int(attempt.found[0]["seq"])
-        told(shared.lane, self._work, JournalKind.IMAGE, v, seq)
+        told(shared.lane, self._work, int(JournalKind.IMAGE), v, seq)
         row["next_seq"] = row["high_seq"] = seq
         shared.insts["seq_num"][shared.insts["venue"] == v] = seq - 1
         row["resync"], row["rebuild"], row["asked_seq"] = 0, Rebuild.NONE, 0

@@ -71,7 +71,7 @@ def demo(tmp_path):
         time.sleep(0.2)
     yield state, port, ask, process
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.wait(120)
 
 
@@ -121,7 +121,7 @@ def test_everything_that_is_watched_has_values(demo, prometheus):
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
     (row,) = [row for row in ask("circuits")[1]["circuits"] if row["part"] == "symbol AAPL"]
     assert (row["state"], row["why"]) == ("closed", "seen")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     process.wait(120)
     (log,) = (state / pathlog.FOLDER).iterdir()
     kept = pathlog.read(log)
