@@ -147,7 +147,6 @@ def alive(node: Node, venue: Beyond, link: Link, shared: Shared, _state: Path) -
 
 def dead(node: Node, venue: Beyond, link: Link, shared: Shared, state: Path) -> dict[str, object]:
     """Lane and daemon die on the dead link, the exchange cancels nothing: the guard cuts, tries in vain, and cancels when the link is whole."""
-    open_before = venue.open()
     link.swallow()
     os.kill(node.child.pid, signal.SIGKILL)
     os.kill(int(shared.control[0]["pid"]), signal.SIGKILL)
@@ -161,7 +160,7 @@ def dead(node: Node, venue: Beyond, link: Link, shared: Shared, state: Path) -> 
         os.kill(int(shared.control[0][name]), signal.SIGTERM)
     time.sleep(0.5)
     Path(shared.path).unlink()
-    return {"open_before": open_before, "cut": cut, "in_vain": in_vain, "still_open": still_open, "canceled": canceled}
+    return {"cut": cut, "in_vain": in_vain, "still_open": still_open, "canceled": canceled}
 
 
 def equal(node: Node, venue: Beyond) -> bool:
