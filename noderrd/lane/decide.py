@@ -145,7 +145,6 @@ def changed(
         v = insts[inst]["venue"]
         began = cycles()
         stamp = wall(control, began)
-        was_live = work[0]["live_insts"][inst]
         alive(lane, work, insts, products, product)
         if what & Change.BOOK:
             risk.look(insts, px, inst, work[0]["live_insts"][inst] != 0)
@@ -169,8 +168,7 @@ def changed(
                 continue
             if control[0]["paused"] != 0:
                 continue
-            # One out of the past is told to nobody, nor is one that came in the datagram with which the book is LIVE again.
-            if what & Change.TRADE and was_live != 0 and work[0]["live_insts"][inst] != 0:
+            if what & Change.TRADE:
                 blank(work, EventKind.TRADE, v, stamp)
                 trade = work[0]["traded"][inst]
                 work[0]["event"][0]["last_px"] = trade["trade_px"] // max(products[product]["tick"], i64(1))

@@ -209,6 +209,8 @@ def message(
     insts[inst]["seq_num"] = seq
     insts[inst]["rx_ns"] = now_ns
     what = changed[0]["what"]
+    if what & Change.TRADE and (insts[inst]["state"] | lane[0]["venues"][v]["state"]) != 0:
+        what = what & ~Change.TRADE  # one out of the past, or of a book that is not LIVE, is told to nobody and fills nothing on paper
     insts[inst]["touched"] = insts[inst]["touched"] | what
     if what & Change.TRADE:
         work[0]["traded"][inst] = changed[0]
