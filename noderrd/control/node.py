@@ -106,7 +106,8 @@ class Node:
     """One node. `run` starts and watches everything until `stopping` is set. Raises state.Foreign, ValueError, OSError."""
 
     def __init__(self, config: Config, paths: list[Path], loaded: Loaded, spec: LaneSpec, versions: Versions, log: Any) -> None:
-        self.config, self.paths, self.log = config, paths, log
+        self.config, self.log = config, log
+        self._given = paths  # in place of those that the configuration names
         self.folder = config.node.state
         self.latches = Latches(self.folder)
         self.versions = versions
@@ -135,6 +136,11 @@ class Node:
         self.writer = Worker("journal", [*module, *writer], logs / "journal.jsonl", log)
         self.spare = Worker(f"{NAME}-spare", [*self.worker.arguments, "spare"], logs / f"{NAME}.jsonl", log, self._spare_waits)
         self.guard = Worker("guard", [*module, "noderrd.guard", "--spec", str(self._spec_file)], logs / "guard.jsonl", log)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Rules files as they are now: a file that was added to a folder since is one of them."""
+        return self._given or self.config.rules_paths()
 
     @property
     def workers(self) -> list[Worker]:

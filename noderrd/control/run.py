@@ -41,7 +41,8 @@ def main(args: argparse.Namespace) -> int:
     """0 stopped, or nothing wrong; 1 refused, with every reason; 130 after a second Ctrl-C."""
     try:
         config = configuration.read(args.config)
-        paths = [path.absolute() for path in args.rules] or config.rules_paths()
+        given = [path.absolute() for path in args.rules]
+        paths = given or config.rules_paths()
         if args.check:
             loaded = policy.from_disk(paths)
         else:
@@ -65,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
         leave_core(config.lane.core)
         line = server.listen(socket_path(config))
         with line:
-            node = Node(config, paths, loaded, spec, versions, log)
+            node = Node(config, given, loaded, spec, versions, log)
             return trio.run(_live, node, line, log)
     except (server.Taken, state.Foreign, ValueError, OSError) as fault:
         print(fault, file=sys.stderr)

@@ -101,7 +101,7 @@ def node_of(path: Path) -> Node:
     versions = Versions(config.node.state / "rules", lambda: 1)
     loaded = versions.at_start(config.rules_paths())
     spec = nodes.spec_of(config, loaded, nodes.last_spec(config))
-    return Node(config, config.rules_paths(), loaded, spec, versions, logs.get("test"))
+    return Node(config, [], loaded, spec, versions, logs.get("test"))
 
 
 async def until(done, seconds=60.0):

@@ -357,6 +357,17 @@ async def test_a_person_s_word_reaches_the_lane_with_who_and_why(node):
         assert lane.seen[-1] == (Command.ACCEPT, Scope.VENUE, 1)
 
 
+async def test_a_reload_finds_a_file_that_was_added(make, tmp_path):
+    node = make()
+    async with obeying(node) as (verbs, _lane):
+        (tmp_path / "rules.d" / "90-more.rules").write_text("risk symbol AAPL {\n  max_position  77 shares\n}\n")
+        await verbs.handle("reload", {}, PEER)
+        assert [it.limits["MAX_POSITION"][0] for it in node.lane.spec.limits] == [77, 77, 300]
+        (tmp_path / "rules.d" / "90-more.rules").write_text("risk symbol AAPL {\n  max_position  77 USD\n}\n")
+        with pytest.raises(Refused, match=r"90-more\.rules:2:17"):
+            await verbs.handle("reload", {}, PEER)
+
+
 async def test_a_policy_is_taken_whole_or_not_at_all(make, tmp_path):
     node = make()
     rules = tmp_path / "rules.d" / "10-test.rules"

@@ -1,5 +1,7 @@
 """A lane that trades, as far as its shared memory tells."""
 
+import numpy as np
+
 from core.codes import OrdStatus
 from noderrd.telemetry import figures as it
 from noderrd.telemetry.orders import OrderCollector
@@ -32,5 +34,5 @@ def path(lane):
     """Let an order go out, as its waterfall tells."""
     head = int(lane.shared.control[0]["waterfall_head"])
     row = lane.shared.waterfall[head % len(lane.shared.waterfall)]
-    row["cut"], row["seq"] = range(1_000, 9_000, 1_000), head + 1
+    row["cut"], row["seq"] = 1_000 * np.arange(1, len(row["cut"]) + 1), head + 1
     lane.shared.control[0]["waterfall_head"] = head + 1
