@@ -9,7 +9,7 @@ from lane.rig import Desk, Lane
 
 from core.codes import Command, Scope, Session
 
-SYMBOLS = tuple(f"S{k:02}" for k in range(90))
+SYMBOLS = tuple(f"S{k:02}" for k in range(63))
 
 
 @pytest.fixture(scope="session")
