@@ -1,7 +1,8 @@
 // The floor under tick-to-trade: what remains when a node does nothing but its system calls.
 //
 // It spins over the same sockets with the same calls as the lane does for one venue (recv on the order session, then recvmmsg on line A and on line B, with
-// the stamps that the kernel gives beside a datagram), takes the same datagrams and answers a tick with a send of the same size. It decodes nothing but which tick it was, keeps no book, asks nobody, checks nothing.
+// the stamps that the kernel gives beside a datagram), takes the same datagrams and answers a tick with a send of the same size. It decodes nothing but
+// which tick it was, keeps no book, asks nobody, checks nothing.
 //
 // floor CORE LINE_A LINE_B ORDER_PORT
 #define _GNU_SOURCE
