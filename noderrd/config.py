@@ -20,6 +20,7 @@ from noderrd.settings import SettingsError, address
 
 SECOND = 1_000_000_000
 MOST_INSTRUMENTS = 4096
+MOST_SYMBOLS = 63  # bits of a strategy's product_mask
 MOST_CLASSES = 16  # labels of metrics are bounded
 MOST_RATE = Decimal(10) ** 9
 WORTH_WORD = 1 << 31  # of INSTRUMENT.worth_num and worth_den
@@ -238,6 +239,8 @@ def problems(config: Config) -> list[str]:
         found.append(f"venue: expected 1 to {MAX_VENUES} of them, found {len(config.venues)}")
     if not 1 <= len(config.instruments) <= MOST_INSTRUMENTS:
         found.append(f"instrument: expected 1 to {MOST_INSTRUMENTS} of them, found {len(config.instruments)}")
+    if len(symbols := {it.symbol for it in config.instruments}) > MOST_SYMBOLS:
+        found.append(f"instrument.symbol: expected at most {MOST_SYMBOLS} of them, found {len(symbols)}")
     for name, venue in config.venues.items():
         if (venue.password is None) == (venue.credential is None):
             found.append(f"venue.{name}: expected either password or credential")

@@ -88,6 +88,11 @@ def test_every_currency_has_a_rate(tmp_path, more, expected):
     assert told(tmp_path, f"{text}{EURO}\n[rates]\n{more}\n") == expected
 
 
+def test_symbols_are_as_many_as_a_strategy_can_tell_apart(tmp_path):
+    text = desk.CONFIG.format(two_person="true") + "".join(f'\n[[instrument]]\nsymbol = "S{k}"\nvenue = "EDGE"\ntick = "0.01"\n' for k in range(62))
+    assert told(tmp_path, text) == ["instrument.symbol: expected at most 63 of them, found 64"]
+
+
 def test_prices_have_decimals(tmp_path):
     text = desk.CONFIG.format(two_person="true") + EURO.replace('"EUR"', '"USD"\npx_unit = 2500').replace("0.01", "1")
     assert told(tmp_path, text) == ["instrument[3].px_unit: expected a power of ten, found 2500"]
