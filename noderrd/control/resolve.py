@@ -193,12 +193,14 @@ def _without_rate(config: Config, policy: model.Policy) -> list[Diagnostic]:
 def _bound(config: Config, policy: model.Policy, strategy: str, it: InstrumentSpec) -> dict[str, tuple[int | Decimal, Span]]:
     """Give what binds a strategy in an instrument: sums of money, in whatever currency, as they are in the node's; the tightest."""
     venue = list(config.venues)[it.venue]
-    found = {name: said for name, said in model.limits_for(policy, strategy, it.symbol, venue, it.currency).items() if LIMITS[name][1] != "money"}
-    for currency in (config.currency, *config.rates):
+    found: dict[str, tuple[int | Decimal, Span]] = {}
+    for currency in dict.fromkeys((it.currency, config.currency, *config.rates)):
         rate = config.rate(currency) or 1
         for name, (value, span) in model.limits_for(policy, strategy, it.symbol, venue, currency).items():
-            if LIMITS[name][1] == "money" and (name not in found or value * rate < found[name][0]):
-                found[name] = value * rate, span
+            summed = LIMITS[name][1] == "money"
+            bound = value * rate if summed else value
+            if (summed or currency == it.currency) and (name not in found or bound < found[name][0]):
+                found[name] = bound, span
     return found
 
 
