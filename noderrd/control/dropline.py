@@ -5,11 +5,11 @@ from typing import Any
 
 import trio
 
+from core import soupbintcp
 from noderrd.control.dropcopy import Comparison
 
 CONNECT_S = 5.0
-HEARTBEAT_S = 1.0
-SILENCE_S = 15.0
+HEARTBEAT_S, SILENCE_S = soupbintcp.HEARTBEAT_NS / 1e9, soupbintcp.SILENCE_NS / 1e9
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 STEP_S = 0.1
 LARGEST = 4096  # no packet of a drop copy is as long
@@ -81,8 +81,8 @@ class Line:
     async def _login(self, stream: trio.SocketStream, packets: "Packets") -> None:
         """Log in where it was left; a venue that has begun another session since is asked for that one, from its first message."""
         it = self.compared
-        session, seq = it.session, it.seq
-        await stream.send_all(_packet(f"L{self._user:<6}{self._password:<10}{session:>10}{seq:>20}".encode("ascii")))
+        session = it.session
+        await stream.send_all(soupbintcp.login_request(self._user, self._password, session, it.seq))
         answer = await packets.next()
         while answer[:1] in b"H+":
             answer = await packets.next()
@@ -120,8 +120,4 @@ class Packets:
 async def _beat(stream: trio.SocketStream) -> None:
     while True:
         await trio.sleep(HEARTBEAT_S)
-        await stream.send_all(_packet(b"R"))
-
-
-def _packet(content: bytes) -> bytes:
-    return len(content).to_bytes(2, "big") + content
+        await stream.send_all(soupbintcp.HEARTBEAT_OF_CLIENT)
