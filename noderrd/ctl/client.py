@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT = Path("/run/noderrd/noderrd.sock")
-NO_DAEMON = 69  # EX_UNAVAILABLE of sysexits.h
+USAGE, NO_DAEMON = 64, 69  # EX_USAGE, EX_UNAVAILABLE of sysexits.h
 TIMEOUT_S = 30.0
 LONG_S = 330.0  # of what may have to compile a strategy first
 LONG = frozenset(("reload", "rules"))
@@ -72,6 +72,17 @@ def ask(args: argparse.Namespace, verb: str, /, **arguments: Any) -> dict[str, A
             print(json.dumps({"ok": False, "error": str(why)}))
         print(f"noderrctl: {verb}: {why}", file=sys.stderr)
         sys.exit(why.code)
+
+
+def confirmed(args: argparse.Namespace, what: str) -> int:
+    """Have what follows confirmed, unless --yes did: 0 go on, 1 no, 64 where nobody can be asked."""
+    if args.yes:
+        return 0
+    if not sys.stdin.isatty():
+        print(f"noderrctl: {args.verb}: {what}: confirm with --yes", file=sys.stderr)
+        return USAGE
+    print(f"{what.capitalize()}. Type yes to go on: ", end="", file=sys.stderr, flush=True)
+    return 0 if sys.stdin.readline().strip() == "yes" else 1
 
 
 def show(args: argparse.Namespace, answer: dict[str, Any], lines: list[str]) -> int:

@@ -1,12 +1,10 @@
 """`noderrctl day`: the days that were ended and sealed, and the end of one now."""
 
 import argparse
-import sys
 
-from noderrd.ctl.client import ask, show, table
+from noderrd.ctl.client import ask, confirmed, show, table
 
 HELP = "days that were ended: what was open, what differed; `end` ends one now"
-USAGE = 64
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +20,9 @@ def main(args: argparse.Namespace) -> int:
         rows = [[str(it["day"]), "clean" if it["clean"] else "NOT CLEAN", str(it["open"]), str(len(it["differences"])), it["by"]] for it in days]
         show(args, {"days": days}, table(["day", "end", "open", "differences", "by"], rows) if rows else ["no day was ended yet"])
         return 0
-    if not args.yes:
-        if not sys.stdin.isatty():
-            print("noderrctl: day: every open order will be canceled: confirm with --yes", file=sys.stderr)
-            return USAGE
-        print("Every open order will be canceled. Type yes to go on: ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            return 1
+    refused = confirmed(args, "every open order will be canceled")
+    if refused:
+        return refused
     it = ask(args, "end-day")["day"]
     show(args, {"ok": it["clean"], **it}, [f"{it['day']}: {'sealed' if it['clean'] else 'NOT CLEAN'}, {it['open']} open"])
     return 0 if it["clean"] else 1

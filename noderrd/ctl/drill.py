@@ -1,12 +1,10 @@
 """`noderrctl drill`: prove guard, cancel-on-disconnect and kill switch on the running node."""
 
 import argparse
-import sys
 
-from noderrd.ctl.client import ask, show, table
+from noderrd.ctl.client import ask, confirmed, show, table
 
 HELP = "shut the sessions down, have the venues cancel, log in again, kill; for real, timed, and lifted again"
-USAGE = 64
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,13 +14,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Drill. 0 when nothing stayed open, else 1."""
-    if not args.yes:
-        if not sys.stdin.isatty():
-            print("noderrctl: drill: every open order will be canceled: confirm with --yes", file=sys.stderr)
-            return USAGE
-        print("Every open order will be canceled. Type yes to go on: ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            return 1
+    refused = confirmed(args, "every open order will be canceled")
+    if refused:
+        return refused
     checks = ask(args, "drill")["checks"]
     ok = all(it["ok"] for it in checks)
     rows = [
