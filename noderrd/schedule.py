@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 
 from noderrd.lane import day
-
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+from rules.catalog import DAYS
 
 
 def parse(text: str) -> tuple[frozenset[int], str]:
