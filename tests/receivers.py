@@ -9,6 +9,7 @@ import socketserver
 import subprocess
 import sys
 import threading
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -111,6 +112,34 @@ def alertmanager(folder, resolve_timeout="5m"):
 
     try:
         yield url, active
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def prometheus(folder, rules, port, scrape="1s"):
+    """Give a function that puts a query to a real Prometheus, which scrapes a port of this host and goes by `rules`; [] while it has no answer."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no Prometheus here (Debian: apt install prometheus)")
+    config, (own,) = folder / "prometheus.yml", ports.free(1)
+    config.write_text(
+        f"global: {{scrape_interval: {scrape}, scrape_timeout: {scrape}, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n"
+        f"scrape_configs: [{{job_name: noderrd, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
+    )
+    command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{own}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def ask(query):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{own}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=5) as answer:
+                return json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+
+    try:
+        yield ask
     finally:
         process.kill()
         process.wait()

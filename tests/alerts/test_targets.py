@@ -58,6 +58,16 @@ async def test_a_secret_that_is_not_there_sends_nothing_unsigned(receiver, tmp_p
     assert got == []
 
 
+async def taken(send, message):
+    """Send until it is taken: an Alertmanager takes its time to start."""
+    for _ in range(100):
+        try:
+            await send(message)
+            return
+        except NotTaken:
+            time.sleep(0.1)
+
+
 async def test_a_real_alertmanager_takes_an_alert_and_its_end(tmp_path):
     with receivers.alertmanager(tmp_path) as (url, active):
 
@@ -65,12 +75,7 @@ async def test_a_real_alertmanager_takes_an_alert_and_its_end(tmp_path):
             return [(a["labels"]["alertname"], a["annotations"]["rule"]) for a in active()]
 
         send, now = it.alertmanager(url), time.time_ns()
-        for _ in range(100):
-            try:
-                await send({**MESSAGE, "since": now})
-                break
-            except NotTaken:
-                time.sleep(0.1)
+        await taken(send, {**MESSAGE, "since": now})
         assert names() == [("slow_tick", "a.rules:3")]
         await send({**MESSAGE, "since": now, "state": "resolved", "at": time.time_ns()})
         for _ in range(50):
@@ -83,12 +88,7 @@ async def test_a_real_alertmanager_takes_an_alert_and_its_end(tmp_path):
 async def test_an_alertmanager_forgets_what_is_not_told_again(tmp_path):
     with receivers.alertmanager(tmp_path, resolve_timeout="2s") as (url, active):
         send, began = it.alertmanager(url), time.time_ns()
-        for _ in range(100):
-            try:
-                await send({**MESSAGE, "since": began})
-                break
-            except NotTaken:
-                time.sleep(0.1)
+        await taken(send, {**MESSAGE, "since": began})
         for _ in range(8):  # longer than the timeout: told again, it stays
             time.sleep(0.5)
             await send({**MESSAGE, "since": time.time_ns(), "began": began})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import receivers
 
 from core.codes import JournalKind
 from noderrd.journal import decode
@@ -32,13 +33,6 @@ alert never warning {{
   when  orders < 0
   do    circuit_break(router) for 1min
 }}
-"""
-CONFIG = """
-global: {{ scrape_interval: 2s, scrape_timeout: 2s, evaluation_interval: 1s }}
-rule_files: ["{rules}"]
-scrape_configs:
-  - job_name: noderrd
-    static_configs: [{{ targets: ["127.0.0.1:{port}"] }}]
 """
 
 
@@ -78,21 +72,8 @@ def demo(tmp_path):
 @pytest.fixture
 def prometheus(demo, tmp_path):
     """A real Prometheus that scrapes the demo; gives a function that puts it a query."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no Prometheus here (Debian: apt install prometheus)")
-    config, (port,) = tmp_path / "prometheus.yml", ports.free(1)
-    config.write_text(CONFIG.format(rules=ROOT / "etc/prometheus/noderrd.rules.yml", port=demo[1]))
-    command = [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def ask(query):
-        said = get(f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
-        return json.loads(said)["data"]["result"] if said else []
-
-    yield ask
-    process.kill()
-    process.wait()
+    with receivers.prometheus(tmp_path, ROOT / "etc/prometheus/noderrd.rules.yml", demo[1], "2s") as ask:
+        yield ask
 
 
 @pytest.mark.slow

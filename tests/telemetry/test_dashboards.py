@@ -1,31 +1,21 @@
 """Dashboards and rules: what lies in etc/ is what the program writes, and a real Prometheus fires what it should (queries: tests/demo)."""
 
-import json
 import shutil
 import subprocess
 import time
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import pytest
+import receivers
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.registry import Collector
 from telemetry.desk import path, put, traded
 
-from noderrd.rig import ports
 from noderrd.telemetry import dashboards
 from noderrd.telemetry.metrics import LaneCollector
 
 ETC = Path(__file__).resolve().parents[2] / "etc"
 RULES = ETC / "prometheus" / "noderrd.rules.yml"
-CONFIG = """
-global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}
-rule_files: ["{rules}"]
-scrape_configs:
-  - job_name: noderrd
-    static_configs: [{{ targets: ["127.0.0.1:{port}"] }}]
-"""
 
 
 def test_the_files_are_what_the_program_writes():
@@ -63,31 +53,19 @@ class Trading(Collector):
 @pytest.fixture
 def prometheus(lane, tmp_path):
     """A real Prometheus that scrapes a lane whose counters rise; `ask` puts it a query."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no Prometheus here (Debian: apt install prometheus)")
     lane.shared.venues[0]["feed_ns"] = time.time_ns() - 10 * 10**9
     registry = CollectorRegistry()
     registry.register(LaneCollector("1.2.3", lambda: [lane], time.time_ns))
     registry.register(Trading(lane))
     server, thread = start_http_server(0, "127.0.0.1", registry)
-    config, (port,) = tmp_path / "prometheus.yml", ports.free(1)
-    config.write_text(CONFIG.format(rules=RULES, port=server.server_port))
-    command = [program, f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with receivers.prometheus(tmp_path, RULES, server.server_port) as answers:
 
-    def ask(query):
-        lane.shared.control[0]["counters"] += 5
-        lane.shared.histograms[:] += lane.shared.histograms > 0
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=5) as answer:
-                return json.load(answer)["data"]["result"]
-        except OSError:
-            return []
+        def ask(query):
+            lane.shared.control[0]["counters"] += 5
+            lane.shared.histograms[:] += lane.shared.histograms > 0
+            return answers(query)
 
-    yield ask
-    process.kill()
-    process.wait()
+        yield ask
     server.shutdown()
     thread.join()
     server.server_close()
