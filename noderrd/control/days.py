@@ -14,7 +14,7 @@ import trio
 
 from core.codes import Command, Halt, Scope
 from noderrd import durable
-from noderrd.control import answers, lanes
+from noderrd.control import answers, lanes, wallclock
 from noderrd.control.node import Node
 from noderrd.lane import day
 
@@ -40,8 +40,7 @@ async def run(node: Node, alarm: Callable[[str, str, str], None]) -> None:
         await _ended(node, last_ns, alarm)
     while True:
         end_ns = day.end_after(text, time.time_ns())
-        while time.time_ns() < end_ns:  # noqa: ASYNC110 - the wall clock may be set meanwhile
-            await trio.sleep(min(1.0, max((end_ns - time.time_ns()) / 1e9, 0.001)))
+        await wallclock.until(end_ns)
         await _ended(node, end_ns, alarm)
 
 
@@ -69,10 +68,8 @@ async def end(node: Node, end_ns: int, who: str) -> Day:
     if not before:
         lane.halt(Scope.NODE, 0, Halt.DAY_OVER)
     await lane.command(Command.CANCEL_ALL)
-    with trio.move_on_after(CANCEL_S):
-        while lane.open_orders():  # noqa: ASYNC110 - another process lowers it, and tells nobody
-            await trio.sleep(POLL_S)
-    left, found = lane.open_orders(), [row for row in node.differences() if "is halted until" not in row["what"]]
+    left = await lane.emptied(CANCEL_S)
+    found = [row for row in node.differences() if "is halted until" not in row["what"]]
     await lane.command(Command.SEAL, ref=number, text=f"by {who}: {left} open, {len(found)} in doubt")
     sealed = await _flushed(lane)
     clean = left == 0 and not found and sealed
@@ -98,6 +95,6 @@ async def _flushed(lane: lanes.Lane) -> bool:
     control = lane.shared.control[0]
     head = int(control["journal_head"])
     with trio.move_on_after(FLUSH_S):
-        while int(control["journal_tail"]) < head:  # noqa: ASYNC110 - as above
+        while int(control["journal_tail"]) < head:  # noqa: ASYNC110 - another process raises it, and tells nobody
             await trio.sleep(POLL_S)
     return int(control["journal_tail"]) >= head

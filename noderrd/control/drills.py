@@ -14,7 +14,7 @@ import trio
 from core import layout as at
 from core.codes import Command, Halt, Mode, OrdStatus, Scope, Session
 from noderrd import schedule
-from noderrd.control import lanes
+from noderrd.control import lanes, wallclock
 from noderrd.control.node import Node
 
 GUARD_S = 3.0
@@ -28,9 +28,7 @@ Check = dict[str, Any]
 async def run(node: Node, alarm: Callable[[str, str, str], None]) -> None:
     """Drill whenever [day] drill says so, until cancelled; one that fails, or cannot be held, is an alarm."""
     while True:
-        due_ns = schedule.after(node.config.day.drill, time.time_ns())
-        while time.time_ns() < due_ns:  # noqa: ASYNC110 - the wall clock may be set meanwhile
-            await trio.sleep(min(1.0, max((due_ns - time.time_ns()) / SECOND, 0.001)))
+        await wallclock.until(schedule.after(node.config.day.drill, time.time_ns()))
         if node.latches.kills:
             alarm("drill", "not held: something is killed already", "[day] drill")
             continue
@@ -102,10 +100,7 @@ async def _kill(lane: lanes.Lane) -> Check:
     """A kill cancels what is open."""
     began, before = trio.current_time(), lane.open_orders()
     await lane.command(Command.KILL)
-    with trio.move_on_after(SETTLE_S):
-        while lane.open_orders():  # noqa: ASYNC110 - as above
-            await trio.sleep(POLL_S)
-    left = lane.open_orders()
+    left = await lane.emptied(SETTLE_S)
     return _check("kill", began, ok=left == 0, before=before, after=left, why="")
 
 

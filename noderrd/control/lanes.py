@@ -134,6 +134,13 @@ class Lane:
         """Count its orders that can still fill, or may for all it knows."""
         return int(self.shared.lane[0]["n_live"])
 
+    async def emptied(self, seconds: float) -> int:
+        """Wait until none of its orders is open, no longer than that; gives how many still are."""
+        with trio.move_on_after(seconds):
+            while self.open_orders():  # noqa: ASYNC110 - another process lowers it, and tells nobody
+                await trio.sleep(POLL_S)
+        return self.open_orders()
+
 
 def book(shared: Shared, inst: int) -> tuple[np.void, list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
     """Give a copy of an instrument's record and, a side each, prices, shares and orders of its levels, best first, all of one moment.
